@@ -1,0 +1,33 @@
+/* The journal service: an append-only file of checksummed records with group commit,
+ * replay, snapshot-and-truncate.
+ *
+ * A record that was acknowledged is on the disk (fdatasync) and is replayed after any
+ * crash; a torn tail is cut off at open and reported; damage before the tail is
+ * MU_E_CORRUPT with the offset, never guessed over. One process per file (flock). Loop
+ * thread only; callbacks exactly once, never inline, in order of the calls.
+ */
+#ifndef MU_JOURNAL_H
+#define MU_JOURNAL_H
+
+#include <muster/error.h>
+
+MU_EXTERN_C_BEGIN
+
+#define MU_JOURNAL_RECORD_MAX (16u * 1024 * 1024)
+
+struct mu_journal;
+
+struct mu_slice {
+    const void *data;
+    size_t len;
+};
+
+typedef void (*mu_journal_record_cb)(void *arg,
+                                     const void *data,
+                                     size_t len); /* during open, in order */
+/* status 0: durable; negative: the journal has failed (disk full, I/O) and every later
+ * call fails too with that code. */
+typedef void (*mu_journal_done_cb)(void *arg, int status);
+
+MU_EXTERN_C_END
+#endif

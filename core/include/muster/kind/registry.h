@@ -1,0 +1,67 @@
+/* Registry: a durable ordered map from text keys ("agents/<id>", "apps/<id>/<version>")
+ * to bytes, with one writer at a time.
+ *
+ * Several stores can be open at once under different names. recover makes this epoch the
+ * only writer and fences all earlier ones. A batch is atomic and is acknowledged when
+ * durable by the plugin's own promise. Commits pipeline: callbacks come in order.
+ */
+#ifndef MU_KIND_REGISTRY_H
+#define MU_KIND_REGISTRY_H
+
+#include <muster/host.h>
+
+MU_EXTERN_C_BEGIN
+
+#define MU_REGISTRY_VALUE_MAX (1024u * 1024)
+#define MU_REGISTRY_KEY_MAX 512u
+
+struct mu_registry_store; /* the plugin's own */
+
+struct mu_registry_op {
+    const char *key;
+    const void *value; /* NULL: delete (deleting what is not there is fine) */
+    size_t value_len;
+};
+
+struct mu_registry_events {
+    void (*fenced)(void *arg); /* a newer epoch writes now; every pending and later commit
+                                  fails with MU_E_FENCED */
+};
+
+typedef void (*mu_registry_entry_cb)(void *arg,
+                                     const char *key,
+                                     const void *value,
+                                     size_t value_len);
+/* 0, or: MU_E_FENCED; MU_E_UNKNOWN_OUTCOME; -ECANCELED (closed); errno of the store. */
+typedef void (*mu_registry_done_cb)(void *arg, int status, const char *error_text);
+
+struct mu_registry_ops {
+    uint32_t struct_size;
+    /* After start. name: "master", "apps". events borrowed until closed. */
+    int (*open)(void *instance,
+                const char *name,
+                const struct mu_registry_events *events,
+                void *arg,
+                struct mu_registry_store **out,
+                struct mu_error *err);
+    /* All entries in key order (strcmp), then cb. epoch lower than one seen: MU_E_FENCED.
+     */
+    int (*recover)(struct mu_registry_store *s,
+                   uint64_t epoch,
+                   mu_registry_entry_cb on_entry,
+                   mu_registry_done_cb cb,
+                   void *arg,
+                   struct mu_error *err);
+    /* ops are copied. -E2BIG (value or key over the limit; the text names it),
+     * MU_E_INVALID (before recover): then cb never runs. */
+    int (*commit)(struct mu_registry_store *s,
+                  const struct mu_registry_op *ops,
+                  size_t count,
+                  mu_registry_done_cb cb,
+                  void *arg,
+                  struct mu_error *err);
+    void (*close)(struct mu_registry_store *s, mu_cb closed_cb, void *arg);
+};
+
+MU_EXTERN_C_END
+#endif
