@@ -1,0 +1,96 @@
+/* Strict numbers from text. The form is checked first, byte by byte, so that what strtod
+ * and strtoull accept beyond it (blanks, hex, inf, a minus sign) never gets through.
+ *
+ * strtod reads the locale's decimal point; the process never leaves the "C" locale, and a
+ * library that did would get an error here, not a wrong number, since the end of the text
+ * must be reached.
+ */
+#include "base/parse.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+static const char *skip_digits(const char *p)
+{
+    while (*p >= '0' && *p <= '9') {
+        p++;
+    }
+    return p;
+}
+
+static const char *skip_sign(const char *p)
+{
+    return *p == '+' || *p == '-' ? p + 1 : p;
+}
+
+static bool is_digits(const char *p)
+{
+    const char *end = skip_digits(p);
+    return end != p && *end == '\0';
+}
+
+int mu_parse_i64(const char *text, int64_t *out, struct mu_error *err)
+{
+    if (!is_digits(skip_sign(text))) {
+        return mu_fail(err, MU_E_INVALID, "'%s' is not a whole number", text);
+    }
+    errno = 0;
+    long long v = strtoll(text, NULL, 10);
+    if (errno == ERANGE) {
+        return mu_fail(err, MU_E_INVALID, "'%s' is too big a number", text);
+    }
+    *out = v;
+    return 0;
+}
+
+int mu_parse_u64(const char *text, uint64_t *out, struct mu_error *err)
+{
+    if (!is_digits(text)) {
+        return mu_fail(err, MU_E_INVALID, "'%s' is not a whole number of zero or more",
+                       text);
+    }
+    errno = 0;
+    unsigned long long v = strtoull(text, NULL, 10);
+    if (errno == ERANGE) {
+        return mu_fail(err, MU_E_INVALID, "'%s' is too big a number", text);
+    }
+    *out = v;
+    return 0;
+}
+
+bool mu_parse_is_decimal(const char *text)
+{
+    const char *start = skip_sign(text);
+    const char *p = skip_digits(start);
+    size_t digits = (size_t)(p - start);
+    if (*p == '.') {
+        const char *fraction = p + 1;
+        p = skip_digits(fraction);
+        digits += (size_t)(p - fraction);
+    }
+    if (digits == 0) {
+        return false;
+    }
+    if (*p == 'e' || *p == 'E') {
+        return is_digits(skip_sign(p + 1));
+    }
+    return *p == '\0';
+}
+
+int mu_parse_double(const char *text, double *out, struct mu_error *err)
+{
+    if (!mu_parse_is_decimal(text)) {
+        return mu_fail(err, MU_E_INVALID, "'%s' is not a number", text);
+    }
+    char *end = NULL;
+    double v = strtod(text, &end);
+    if (*end != '\0') {
+        return mu_fail(err, MU_E_INVALID, "'%s' is not a number", text);
+    }
+    if (!isfinite(v)) {
+        return mu_fail(err, MU_E_INVALID, "'%s' is too big a number", text);
+    }
+    *out = v;
+    return 0;
+}
