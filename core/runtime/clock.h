@@ -1,0 +1,16 @@
+/* The two clocks of the process. Logic gets monotonic milliseconds passed in; wall time
+ * is data that is printed or stored, never compared with the monotonic one.
+ *
+ * Nothing else in the tree reads a clock. Any thread.
+ */
+#ifndef MU_RUNTIME_CLOCK_H
+#define MU_RUNTIME_CLOCK_H
+
+#include <stdint.h>
+
+/* Milliseconds of a clock that never steps back; its zero means nothing. */
+uint64_t rt_clock_now_ms(void);
+/* Milliseconds since 1970, as the host's clock has it now. */
+int64_t rt_clock_wall_ms(void);
+
+#endif

@@ -1,0 +1,41 @@
+/* The real host: struct mu_host on a libuv loop.
+ *
+ * One rt_host per process (or per test); a view of it per plugin, whose log lines carry
+ * the plugin's name. HTTP and journals are the http_* and journal components'; the host
+ * opens the client and routes to whatever server was plugged in. Loop thread only, except
+ * log.
+ */
+#ifndef MU_RUNTIME_HOST_H
+#define MU_RUNTIME_HOST_H
+
+#include <muster/host.h>
+
+struct rt_host;
+
+struct rt_host_config {
+    struct uv_loop_s *loop;
+    const char *work_dir; /* copied; NULL: none */
+    int log_level;        /* enum mu_log_level; 0: MU_INFO */
+    bool log_json;
+    int log_fd; /* -1: nowhere; stays the caller's */
+    /* A plugin cannot go on. Called inline from it: only take note. NULL: abort. */
+    void (*on_failed)(void *arg, const char *plugin, const struct mu_error *err);
+    void *arg;
+};
+
+int rt_host_open(const struct rt_host_config *config,
+                 struct rt_host **out,
+                 struct mu_error *err);
+/* The table for the core itself, and for tests. */
+const struct mu_host *rt_host_get(struct rt_host *host);
+/* A table whose lines carry this name (borrowed); lives as long as the host. */
+const struct mu_host *rt_host_view(struct rt_host *host, const char *plugin);
+/* Waits for work in flight, then closes all handles. Every inbox and journal must be
+ * closed or closing. cb is the last touch. */
+void rt_host_close(struct rt_host *host, mu_cb cb, void *arg);
+
+/* The process's log, for what has no host at hand (crash reports). */
+struct rt_log;
+const struct rt_log *rt_host_log(const struct rt_host *host);
+
+#endif
