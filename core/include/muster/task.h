@@ -48,6 +48,10 @@ enum mu_status_source {
     MU_SOURCE_EXECUTOR = 2
 };
 
+/* Replace the text in *slot by a copy (NULL: by none); for the char * members here and in
+ * app.h. */
+MU_API void mu_text_set(char **slot, const char *text);
+
 struct mu_pair {
     char *key, *value;
 };
@@ -123,6 +127,14 @@ struct mu_volumes {
     struct mu_volume *v;
     size_t count, cap;
 };
+MU_API void mu_volumes_release(struct mu_volumes *v);
+MU_API void mu_volumes_copy(struct mu_volumes *dst, const struct mu_volumes *src);
+MU_API struct mu_volume *mu_volumes_add(struct mu_volumes *v,
+                                        const char *container_path,
+                                        const char *host_path,
+                                        bool read_only);
+MU_API bool mu_volumes_equal(const struct mu_volumes *a, const struct mu_volumes *b);
+
 struct mu_port_mapping {
     uint16_t host_port, container_port;
     char protocol[8]; /* "tcp", "udp" */
@@ -131,6 +143,14 @@ struct mu_port_mappings {
     struct mu_port_mapping *v;
     size_t count, cap;
 };
+MU_API void mu_port_mappings_release(struct mu_port_mappings *p);
+MU_API void mu_port_mappings_copy(struct mu_port_mappings *dst,
+                                  const struct mu_port_mappings *src);
+/* protocol: "tcp" or "udp", cut at 7 bytes */
+MU_API struct mu_port_mapping *mu_port_mappings_add(struct mu_port_mappings *p,
+                                                    uint16_t host_port,
+                                                    uint16_t container_port,
+                                                    const char *protocol);
 
 struct mu_container_info {
     uint32_t type;      /* enum mu_container_type */
