@@ -3,6 +3,7 @@
 #include "runtime/host.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -12,6 +13,7 @@
 #include "base/check.h"
 #include "runtime/clock.h"
 #include "runtime/inbox.h"
+#include "runtime/journal.h"
 #include "runtime/log_sinks.h"
 #include "runtime/metrics.h"
 #include "runtime/timers.h"
@@ -218,11 +220,13 @@ static int host_journal_open(const struct mu_host *h,
                              struct mu_journal **out,
                              struct mu_error *err)
 {
-    (void)on_record;
-    (void)arg;
-    (void)out;
-    (void)host_of(h);
-    return mu_fail(err, -ENOTSUP, "no journals for '%s'", path);
+    int status = journal_open(host_of(h)->loop, path, on_record, arg, out, err);
+    if (status == 0 && journal_torn_bytes(*out) > 0) {
+        h->log(h, MU_WARN,
+               "cut off an unfinished write at the end of a journal, continuing",
+               "path=%s bytes=%" PRIu64, path, journal_torn_bytes(*out));
+    }
+    return status;
 }
 
 static const char *host_work_dir(const struct mu_host *h)
@@ -252,6 +256,10 @@ static const struct mu_host host_table = {
     .http_route = host_http_route,
     .http_request = host_http_request,
     .journal_open = host_journal_open,
+    .journal_append = journal_append,
+    .journal_rewrite = journal_rewrite,
+    .journal_size = journal_size,
+    .journal_close = journal_close,
     .work_dir = host_work_dir,
 };
 
