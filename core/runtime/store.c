@@ -1,0 +1,138 @@
+/* See store.h. */
+#include "runtime/store.h"
+
+#include "base/alloc.h"
+#include "base/check.h"
+
+struct store {
+    const struct mu_host *host;
+    const struct mu_registry_ops *ops;
+    void *instance;
+    char *name;
+    const struct store_events *events;
+    void *arg;
+    struct mu_registry_store *open; /* NULL: not yet */
+    uint64_t generation;            /* grows with every recover and drop */
+};
+
+/* A question asked of the registry, or an answer that is due without having asked. */
+struct question {
+    struct store *store;
+    uint64_t generation, token;
+    bool is_recover;
+    int status;
+    char *text;
+};
+
+static struct question *question_create(struct store *s, bool is_recover, uint64_t token)
+{
+    struct question *q = MU_NEW(struct question);
+    *q = (struct question){.store = s, .generation = s->generation, .token = token, .is_recover = is_recover};
+    return q;
+}
+
+static void answer(struct question *q, int status, const char *text)
+{
+    struct store *s = q->store;
+    if (q->generation == s->generation) {
+        if (q->is_recover) {
+            s->events->recovered(s->arg, status, text);
+        } else {
+            s->events->committed(s->arg, q->token, status, text);
+        }
+    }
+    free(q->text);
+    free(q);
+}
+
+static void on_answer(void *arg, int status, const char *text)
+{
+    answer(arg, status, text);
+}
+
+static void on_refused(void *arg)
+{
+    struct question *q = arg;
+    answer(q, q->status, q->text);
+}
+
+/* The plugin refused at once: answer from the loop all the same. */
+static void refuse(struct question *q, int status, const char *text)
+{
+    q->status = status;
+    q->text = mu_xstrdup(text);
+    (void)q->store->host->timer_start(q->store->host, 0, on_refused, q);
+}
+
+static void on_entry(void *arg, const char *key, const void *value, size_t len)
+{
+    struct question *q = arg;
+    if (q->generation == q->store->generation) {
+        q->store->events->entry(q->store->arg, key, value, len);
+    }
+}
+
+static void on_fenced(void *arg)
+{
+    struct store *s = arg;
+    s->events->fenced(s->arg);
+}
+
+static const struct mu_registry_events registry_events = {.fenced = on_fenced};
+
+struct store *store_create(const struct mu_host *host, const struct mu_registry_ops *ops, void *instance, const char *name, const struct store_events *events, void *arg)
+{
+    struct store *s = MU_NEW(struct store);
+    *s = (struct store){.host = host, .ops = ops, .instance = instance, .name = mu_xstrdup(name), .events = events, .arg = arg};
+    return s;
+}
+
+void store_recover(struct store *s, uint64_t epoch)
+{
+    s->generation++;
+    struct question *q = question_create(s, true, 0);
+    struct mu_error err;
+    int rc = s->open != NULL ? 0 : s->ops->open(s->instance, s->name, &registry_events, s, &s->open, &err);
+    if (rc == 0) {
+        rc = s->ops->recover(s->open, epoch, on_entry, on_answer, q, &err);
+    }
+    if (rc < 0) {
+        refuse(q, rc, err.text);
+    }
+}
+
+void store_commit(struct store *s, const struct mu_registry_op *ops, size_t count, uint64_t token)
+{
+    MU_PRE(s->open != NULL);
+    struct question *q = question_create(s, false, token);
+    struct mu_error err;
+    int rc = s->ops->commit(s->open, ops, count, on_answer, q, &err);
+    if (rc < 0) {
+        refuse(q, rc, err.text);
+    }
+}
+
+void store_drop(struct store *s)
+{
+    s->generation++;
+}
+
+void store_stop(struct store *s, mu_cb cb, void *arg)
+{
+    s->generation++;
+    if (s->open == NULL) {
+        (void)s->host->timer_start(s->host, 0, cb, arg);
+        return;
+    }
+    struct mu_registry_store *open = s->open;
+    s->open = NULL;
+    s->ops->close(open, cb, arg);
+}
+
+void store_destroy(struct store *s)
+{
+    if (s != NULL) {
+        free(s->name);
+        free(s);
+    }
+}
