@@ -1,6 +1,7 @@
 /* See json_util.h. */
 #include "codec/json_util.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/alloc.h"

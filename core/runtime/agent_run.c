@@ -19,8 +19,9 @@ struct agent_run {
     struct mu_journal *journal;
     struct link_client *link;
     struct mu_timer *deadline;
-    size_t recovering;   /* containerizers that have not answered */
-    size_t asked;        /* plugin and worker calls that have not answered; 0 when the plugins and the host have stopped */
+    size_t recovering; /* containerizers that have not answered */
+    size_t asked; /* plugin and worker calls that have not answered; 0 when the plugins
+                     and the host have stopped */
     int recover_status;
     char *recover_text;
     bool replaying, stepping, stopping;
@@ -85,7 +86,9 @@ static void arm(struct agent_run *r)
 
 /* ---- questions ---- */
 
-static struct question *ask(struct agent_run *r, const struct mu_container_id *id, const struct agent_containerizer *by)
+static struct question *ask(struct agent_run *r,
+                            const struct mu_container_id *id,
+                            const struct agent_containerizer *by)
 {
     struct question *q = MU_NEW(struct question);
     q->run = r;
@@ -108,7 +111,8 @@ static void answered(struct question *q)
 static void on_own_answer(void *arg)
 {
     struct question *q = arg;
-    struct agent_event ev = {.type = q->event, .container_id = &q->id, .status = q->status, .text = q->text};
+    struct agent_event ev = {
+        .type = q->event, .container_id = &q->id, .status = q->status, .text = q->text};
     step(q->run, &ev);
     answered(q);
 }
@@ -122,7 +126,8 @@ static void answer_later(struct question *q, uint32_t event, int status, const c
     (void)q->run->host->timer_start(q->run->host, 0, on_own_answer, q);
 }
 
-static const struct agent_containerizer *find_containerizer(const struct agent_run *r, const char *name)
+static const struct agent_containerizer *find_containerizer(const struct agent_run *r,
+                                                            const char *name)
 {
     for (size_t i = 0; i < r->cfg.containerizer_count; i++) {
         if (strcmp(r->containerizers[i].name, name) == 0) {
@@ -137,7 +142,8 @@ static const struct agent_containerizer *find_containerizer(const struct agent_r
 static void on_journalled(void *arg, int status)
 {
     struct question *q = arg;
-    struct agent_event ev = {.type = AGENT_EV_JOURNALLED, .token = q->token, .status = status};
+    struct agent_event ev = {
+        .type = AGENT_EV_JOURNALLED, .token = q->token, .status = status};
     step(q->run, &ev);
     answered(q);
 }
@@ -149,9 +155,12 @@ static void journal(struct agent_run *r, const struct agent_effect *fx)
     agent_record_encode(&buf, &fx->record);
     struct question *q = ask(r, NULL, NULL);
     q->token = fx->token;
-    int rc = mu_buf_ok(&buf) ? r->host->journal_append(r->journal, mu_buf_str(&buf), buf.len, on_journalled, q) : -E2BIG;
+    int rc = mu_buf_ok(&buf) ? r->host->journal_append(r->journal, mu_buf_str(&buf),
+                                                       buf.len, on_journalled, q)
+                             : -E2BIG;
     if (rc < 0) {
-        r->host->log(r->host, MU_ERROR, "agent journal: record not written", "error=%s", mu_strerror(rc));
+        r->host->log(r->host, MU_ERROR, "agent journal: record not written", "error=%s",
+                     mu_strerror(rc));
         q->event = AGENT_EV_JOURNALLED;
         q->status = rc;
         (void)r->host->timer_start(r->host, 0, on_own_answer, q);
@@ -191,7 +200,8 @@ static void on_compacted(void *arg, int status)
 {
     struct question *q = arg;
     if (status < 0) {
-        q->run->host->log(q->run->host, MU_WARN, "agent journal: not compacted, going on", "error=%s", mu_strerror(status));
+        q->run->host->log(q->run->host, MU_WARN, "agent journal: not compacted, going on",
+                          "error=%s", mu_strerror(status));
     }
     answered(q);
 }
@@ -205,9 +215,11 @@ static void compact(struct agent_run *r)
         slices[i] = (struct mu_slice){s.records.v[i].data, s.records.v[i].len};
     }
     struct question *q = ask(r, NULL, NULL);
-    int rc = r->host->journal_rewrite(r->journal, slices, s.records.count, on_compacted, q);
+    int rc =
+        r->host->journal_rewrite(r->journal, slices, s.records.count, on_compacted, q);
     if (rc < 0) {
-        r->host->log(r->host, MU_WARN, "agent journal: not compacted, going on", "error=%s", mu_strerror(rc));
+        r->host->log(r->host, MU_WARN, "agent journal: not compacted, going on",
+                     "error=%s", mu_strerror(rc));
         answered(q);
     }
     for (size_t i = 0; i < s.records.count; i++) {
@@ -219,7 +231,8 @@ static void compact(struct agent_run *r)
 
 /* ---- containers ---- */
 
-static struct mu_container_spec spec_of(struct agent_run *r, const struct agent_effect *fx)
+static struct mu_container_spec spec_of(struct agent_run *r,
+                                        const struct agent_effect *fx)
 {
     return (struct mu_container_spec){
         .struct_size = sizeof(struct mu_container_spec),
@@ -234,7 +247,10 @@ static struct mu_container_spec spec_of(struct agent_run *r, const struct agent_
 static void on_sandbox(void *arg, int status, const char *text)
 {
     struct question *q = arg;
-    struct agent_event ev = {.type = AGENT_EV_PREPARED, .container_id = &q->id, .status = status, .text = status == 0 ? q->by->name : text};
+    struct agent_event ev = {.type = AGENT_EV_PREPARED,
+                             .container_id = &q->id,
+                             .status = status,
+                             .text = status == 0 ? q->by->name : text};
     step(q->run, &ev);
     answered(q);
 }
@@ -243,25 +259,36 @@ static void prepare(struct agent_run *r, const struct agent_effect *fx)
 {
     struct mu_container_spec spec = spec_of(r, fx);
     struct mu_error err;
-    (void)mu_fail(&err, MU_E_UNSUPPORTED, "none of the agent's containerizers runs this kind of container");
+    (void)mu_fail(&err, MU_E_UNSUPPORTED,
+                  "none of the agent's containerizers runs this kind of container");
     for (size_t i = 0; i < r->cfg.containerizer_count; i++) {
         const struct agent_containerizer *c = &r->containerizers[i];
         int can = c->ops->can_run(c->instance, &spec, &err);
         if (can > 0) {
-            sandbox_prepare(r->host, fx->sandbox, fx->task->command.user, &fx->task->command.uris, on_sandbox, ask(r, &fx->container_id, c));
+            sandbox_prepare(r->host, fx->sandbox, fx->task->command.user,
+                            &fx->task->command.uris, on_sandbox,
+                            ask(r, &fx->container_id, c));
             return;
         }
         if (can < 0) {
             break; /* its kind, but impossible: the reason is in err */
         }
     }
-    answer_later(ask(r, &fx->container_id, NULL), AGENT_EV_PREPARED, MU_E_UNSUPPORTED, err.text);
+    answer_later(ask(r, &fx->container_id, NULL), AGENT_EV_PREPARED, MU_E_UNSUPPORTED,
+                 err.text);
 }
 
-static void on_launched(void *arg, int status, const char *text, const struct mu_container_status *container)
+static void on_launched(void *arg,
+                        int status,
+                        const char *text,
+                        const struct mu_container_status *container)
 {
     struct question *q = arg;
-    struct agent_event ev = {.type = AGENT_EV_LAUNCHED, .container_id = &q->id, .status = status, .text = text, .container = container};
+    struct agent_event ev = {.type = AGENT_EV_LAUNCHED,
+                             .container_id = &q->id,
+                             .status = status,
+                             .text = text,
+                             .container = container};
     step(q->run, &ev);
     answered(q);
 }
@@ -271,7 +298,8 @@ static void launch(struct agent_run *r, const struct agent_effect *fx)
     const struct agent_containerizer *c = find_containerizer(r, fx->containerizer);
     struct question *q = ask(r, &fx->container_id, c);
     if (c == NULL) {
-        answer_later(q, AGENT_EV_LAUNCHED, MU_E_UNSUPPORTED, "its containerizer is not among --containerizers");
+        answer_later(q, AGENT_EV_LAUNCHED, MU_E_UNSUPPORTED,
+                     "its containerizer is not among --containerizers");
         return;
     }
     struct mu_container_spec spec = spec_of(r, fx);
@@ -285,7 +313,10 @@ static void launch(struct agent_run *r, const struct agent_effect *fx)
 static void on_destroyed(void *arg, int status, const char *text)
 {
     struct question *q = arg;
-    struct agent_event ev = {.type = AGENT_EV_DESTROYED, .container_id = &q->id, .status = status, .text = text};
+    struct agent_event ev = {.type = AGENT_EV_DESTROYED,
+                             .container_id = &q->id,
+                             .status = status,
+                             .text = text};
     step(q->run, &ev);
     answered(q);
 }
@@ -306,11 +337,14 @@ static void signal_container(struct agent_run *r, const struct agent_effect *fx)
     const struct agent_containerizer *c = find_containerizer(r, fx->containerizer);
     struct mu_error err;
     if (c != NULL && c->ops->kill(c->instance, &fx->container_id, fx->signal, &err) < 0) {
-        r->host->log(r->host, MU_DEBUG, "container not signalled", "container=%s error=%s", fx->container_id.s, err.text);
+        r->host->log(r->host, MU_DEBUG, "container not signalled",
+                     "container=%s error=%s", fx->container_id.s, err.text);
     }
 }
 
-static void on_exited(void *arg, const struct mu_container_id *id, const struct mu_container_exit *how)
+static void on_exited(void *arg,
+                      const struct mu_container_id *id,
+                      const struct mu_container_exit *how)
 {
     struct agent_run *r = arg;
     struct agent_event ev = {.type = AGENT_EV_EXITED, .container_id = id, .exit = how};
@@ -334,16 +368,27 @@ static void on_known(void *arg, const char *name, const struct mu_container_know
     if (name[0] != '\0' && c == NULL && list->of == NULL) {
         list->run->recover_status = MU_E_UNSUPPORTED;
         free(list->run->recover_text);
-        list->run->recover_text = mu_xasprintf("container %s was started by containerizer '%s', which --containerizers leaves out", k->spec.id.s, name);
+        list->run->recover_text =
+            mu_xasprintf("container %s was started by containerizer '%s', which "
+                         "--containerizers leaves out",
+                         k->spec.id.s, name);
     } else if (c == list->of) {
         MU_VEC_PUSH(&list->v, *k);
     }
 }
 
-static void on_container(void *arg, const struct mu_container_id *id, bool running, const struct mu_container_status *container, const struct mu_container_exit *how)
+static void on_container(void *arg,
+                         const struct mu_container_id *id,
+                         bool running,
+                         const struct mu_container_status *container,
+                         const struct mu_container_exit *how)
 {
     struct question *q = arg;
-    struct agent_event ev = {.type = AGENT_EV_CONTAINER, .container_id = id, .running = running, .container = container, .exit = how};
+    struct agent_event ev = {.type = AGENT_EV_CONTAINER,
+                             .container_id = id,
+                             .running = running,
+                             .container = container,
+                             .exit = how};
     step(q->run, &ev);
 }
 
@@ -353,7 +398,8 @@ static void recovered_one(struct agent_run *r)
     if (r->recovering > 0) {
         return;
     }
-    struct agent_event ev = {.type = AGENT_EV_RECOVERED, .status = r->recover_status, .text = r->recover_text};
+    struct agent_event ev = {
+        .type = AGENT_EV_RECOVERED, .status = r->recover_status, .text = r->recover_text};
     step(r, &ev);
     if (r->recover_status < 0 && !r->stopping) {
         r->cfg.failed(r->cfg.arg, r->recover_text);
@@ -379,7 +425,8 @@ static void on_unstarted(void *arg)
     struct known_list list = {.of = NULL, .run = q->run};
     (void)agent_known(q->run->machine, on_known, &list);
     for (size_t i = 0; i < list.v.count; i++) {
-        struct mu_container_id id = list.v.v[i].spec.id; /* the step may change what k borrows from */
+        struct mu_container_id id =
+            list.v.v[i].spec.id; /* the step may change what k borrows from */
         on_container(q, &id, false, NULL, NULL);
     }
     free(list.v.v);
@@ -396,7 +443,8 @@ static void recover(struct agent_run *r)
         (void)agent_known(r->machine, on_known, &list);
         struct question *q = ask(r, NULL, c);
         struct mu_error err;
-        int rc = c->ops->recover(c->instance, list.v.v, list.v.count, on_container, on_recovered, q, &err);
+        int rc = c->ops->recover(c->instance, list.v.v, list.v.count, on_container,
+                                 on_recovered, q, &err);
         free(list.v.v);
         if (rc < 0) {
             r->recover_status = rc;
@@ -473,7 +521,8 @@ static void on_link_turn(void *arg)
 static void on_down(void *arg, uint64_t link, const char *why)
 {
     struct agent_run *r = arg;
-    r->host->log(r->host, MU_WARN, "link to the master ended, tasks run on", "link=%" PRIu64 " why=%s", link, why);
+    r->host->log(r->host, MU_WARN, "link to the master ended, tasks run on",
+                 "link=%" PRIu64 " why=%s", link, why);
     if (r->stepping) { /* a send or reconnect of this very step ended it */
         r->asked++;
         (void)r->host->timer_start(r->host, 0, on_link_turn, r);
@@ -499,11 +548,13 @@ struct agent_run *agent_run_create(const struct agent_run_config *cfg)
     struct agent_run *r = MU_NEW(struct agent_run);
     r->cfg = *cfg;
     r->host = cfg->host;
-    r->containerizers = mu_xmemdup(cfg->containerizers, cfg->containerizer_count * sizeof(*cfg->containerizers));
+    r->containerizers = mu_xmemdup(cfg->containerizers, cfg->containerizer_count *
+                                                            sizeof(*cfg->containerizers));
     r->machine = agent_create(cfg->machine);
     r->link = link_client_create(cfg->host, &link_events, r);
     for (size_t i = 0; i < cfg->containerizer_count; i++) {
-        r->containerizers[i].ops->listen(r->containerizers[i].instance, &containerizer_events, r);
+        r->containerizers[i].ops->listen(r->containerizers[i].instance,
+                                         &containerizer_events, r);
     }
     return r;
 }
@@ -523,7 +574,8 @@ int agent_run_start(struct agent_run *r, struct mu_error *err)
         return rc;
     }
     if (r->replay_status < 0) {
-        return mu_fail(err, MU_E_CORRUPT, "journal '%s': %s; this version cannot read it", path, r->replay_error.text);
+        return mu_fail(err, MU_E_CORRUPT, "journal '%s': %s; this version cannot read it",
+                       path, r->replay_error.text);
     }
     struct agent_event ev = {.type = AGENT_EV_REPLAYED};
     step(r, &ev);
@@ -572,12 +624,15 @@ void agent_run_destroy(struct agent_run *r)
     free(r);
 }
 
-int agent_run_query(struct agent_run *r, uint32_t type, const char *key, mu_row_cb cb, void *arg)
+int agent_run_query(
+    struct agent_run *r, uint32_t type, const char *key, mu_row_cb cb, void *arg)
 {
     return agent_query(r->machine, type, key, cb, arg);
 }
 
-void agent_run_metrics(struct agent_run *r, void (*cb)(void *arg, const char *name, double value), void *arg)
+void agent_run_metrics(struct agent_run *r,
+                       void (*cb)(void *arg, const char *name, double value),
+                       void *arg)
 {
     agent_metrics(r->machine, cb, arg);
 }

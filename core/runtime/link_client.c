@@ -1,8 +1,10 @@
 /* See link_client.h.
  *
- * States: IDLE (no master) -> OFFERED (up was called, nothing sent yet) -> OPENING (the stream's request is out) -> OPEN (its id is known) -> WAITING (back-off)
- * -> OFFERED ... Two HTTP calls at most: the stream and one post. Both are cancelled when the link is dropped; their on_done carry the link number of their
- * time, so a late one is told from the current link's.
+ * States: IDLE (no master) -> OFFERED (up was called, nothing sent yet) -> OPENING (the
+ * stream's request is out) -> OPEN (its id is known) -> WAITING (back-off)
+ * -> OFFERED ... Two HTTP calls at most: the stream and one post. Both are cancelled when
+ * the link is dropped; their on_done carry the link number of their time, so a late one
+ * is told from the current link's.
  */
 #include "runtime/link_client.h"
 
@@ -31,14 +33,14 @@ struct link_client {
     const struct link_client_events *events;
     void *arg;
     enum link_state state;
-    char *master;        /* as set: "host:port" or NULL */
-    char *redirect;      /* a leader named by a 307, for the next try */
-    char *target;        /* where the current stream goes, so that posts follow it */
-    uint64_t link;       /* the current number */
+    char *master;   /* as set: "host:port" or NULL */
+    char *redirect; /* a leader named by a 307, for the next try */
+    char *target;   /* where the current stream goes, so that posts follow it */
+    uint64_t link;  /* the current number */
     uint64_t backoff_ms;
     struct mu_timer *timer;
     struct call *stream, *post; /* NULL: none running for the current link */
-    size_t calls;        /* all that have not ended, cancelled ones too */
+    size_t calls;               /* all that have not ended, cancelled ones too */
     char stream_id[64];
     struct recordio_decoder decoder;
     struct mu_buf queue; /* framed messages that wait for their call */
@@ -74,10 +76,12 @@ static void on_backoff(void *arg)
     offer(c);
 }
 
-/* Leave the current link; with a reason it is reported. Then wait for the next try, or idle without a master. */
+/* Leave the current link; with a reason it is reported. Then wait for the next try, or
+ * idle without a master. */
 static void drop(struct link_client *c, const char *why)
 {
-    bool was_up = c->state == LINK_OFFERED || c->state == LINK_OPENING || c->state == LINK_OPEN;
+    bool was_up =
+        c->state == LINK_OFFERED || c->state == LINK_OPENING || c->state == LINK_OPEN;
     uint64_t link = c->link;
     cancel(c, &c->stream);
     cancel(c, &c->post);
@@ -92,7 +96,8 @@ static void drop(struct link_client *c, const char *why)
     if (c->master != NULL) {
         c->state = LINK_WAITING;
         c->timer = c->host->timer_start(c->host, c->backoff_ms, on_backoff, c);
-        c->backoff_ms = c->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : c->backoff_ms * 2;
+        c->backoff_ms =
+            c->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : c->backoff_ms * 2;
     }
     if (was_up) {
         c->events->down(c->arg, link, why);
@@ -114,15 +119,21 @@ static int on_record(void *arg, const char *data, size_t len)
     struct mu_error err;
     int rc = message_decode(data, len, &m, &err);
     if (rc < 0) {
-        c->host->log(c->host, MU_WARN, "agent link: bad message from the master", "error=%s", err.text);
+        c->host->log(c->host, MU_WARN, "agent link: bad message from the master",
+                     "error=%s", err.text);
         return rc;
     }
     c->events->message(c->arg, link, &m);
     mu_msg_release(&m);
-    return c->link == link && c->state == LINK_OPEN ? 0 : -ECANCELED; /* the machine may have left the link */
+    return c->link == link && c->state == LINK_OPEN
+               ? 0
+               : -ECANCELED; /* the machine may have left the link */
 }
 
-static void on_stream_headers(void *arg, int status, const struct mu_http_header *headers, size_t count)
+static void on_stream_headers(void *arg,
+                              int status,
+                              const struct mu_http_header *headers,
+                              size_t count)
 {
     struct call *call = arg;
     struct link_client *c = call->client;
@@ -168,7 +179,9 @@ static void on_stream_done(void *arg, const struct mu_http_answer *answer)
         struct mu_buf why;
         mu_buf_init(&why, 512);
         if (answer->status < 0) {
-            mu_buf_printf(&why, "%s", answer->error_text == NULL ? mu_strerror(answer->status) : answer->error_text);
+            mu_buf_printf(&why, "%s",
+                          answer->error_text == NULL ? mu_strerror(answer->status)
+                                                     : answer->error_text);
         } else if (c->state == LINK_OPEN) {
             mu_buf_puts(&why, "the master ended the stream");
         } else {
@@ -191,7 +204,9 @@ static void on_post_done(void *arg, const struct mu_http_answer *answer)
         if (answer->status == 202) {
             post_queue(c);
         } else {
-            drop(c, answer->status < 0 && answer->error_text != NULL ? answer->error_text : "the master refused a message");
+            drop(c, answer->status < 0 && answer->error_text != NULL
+                        ? answer->error_text
+                        : "the master refused a message");
         }
     }
     free(call);
@@ -201,7 +216,8 @@ static void on_post_done(void *arg, const struct mu_http_answer *answer)
 /* Send what has gathered, as the stream's own request or as a post on it. */
 static void start_call(struct link_client *c, bool is_stream)
 {
-    if (is_stream) { /* a redirect is good for one try: the leader may have changed by then */
+    if (is_stream) { /* a redirect is good for one try: the leader may have changed by
+                        then */
         free(c->target);
         c->target = c->redirect != NULL ? mu_steal(&c->redirect) : mu_xstrdup(c->master);
     }
@@ -256,10 +272,13 @@ static void post_queue(struct link_client *c)
     }
 }
 
-struct link_client *link_client_create(const struct mu_host *host, const struct link_client_events *events, void *arg)
+struct link_client *link_client_create(const struct mu_host *host,
+                                       const struct link_client_events *events,
+                                       void *arg)
 {
     struct link_client *c = MU_NEW(struct link_client);
-    *c = (struct link_client){.host = host, .events = events, .arg = arg, .backoff_ms = BACKOFF_MIN_MS};
+    *c = (struct link_client){
+        .host = host, .events = events, .arg = arg, .backoff_ms = BACKOFF_MIN_MS};
     recordio_decoder_init(&c->decoder, MU_MESSAGE_MAX);
     mu_buf_init(&c->queue, MU_MESSAGE_MAX);
     return c;
@@ -267,7 +286,9 @@ struct link_client *link_client_create(const struct mu_host *host, const struct 
 
 void link_client_set_master(struct link_client *c, const char *host_port)
 {
-    bool same = host_port == NULL ? c->master == NULL : c->master != NULL && strcmp(host_port, c->master) == 0;
+    bool same = host_port == NULL
+                    ? c->master == NULL
+                    : c->master != NULL && strcmp(host_port, c->master) == 0;
     if (same) {
         return;
     }

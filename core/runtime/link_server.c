@@ -1,4 +1,5 @@
-/* See link_server.h. A link dies in one of two ways: link_server_close (ours) or on_close of its exchange (the agent's); both end in link_free. */
+/* See link_server.h. A link dies in one of two ways: link_server_close (ours) or on_close
+ * of its exchange (the agent's); both end in link_free. */
 #include "runtime/link_server.h"
 
 #include <inttypes.h>
@@ -48,9 +49,13 @@ static struct link *find_link(struct link_server *s, uint64_t number)
     return mu_map_get(&s->by_number, key);
 }
 
-static void reply_text(struct link_server *s, struct mu_http_exchange *x, int status, const char *text)
+static void reply_text(struct link_server *s,
+                       struct mu_http_exchange *x,
+                       int status,
+                       const char *text)
 {
-    static const struct mu_http_header headers[] = {{"Content-Type", "text/plain; charset=utf-8"}};
+    static const struct mu_http_header headers[] = {
+        {"Content-Type", "text/plain; charset=utf-8"}};
     s->host->http_reply(x, status, headers, 1, text, strlen(text));
 }
 
@@ -122,13 +127,15 @@ static struct link *link_open(struct link_server *s, struct mu_http_exchange *x)
     return l;
 }
 
-static void on_call(void *arg, struct mu_http_exchange *x, const struct mu_http_request *req)
+static void
+on_call(void *arg, struct mu_http_exchange *x, const struct mu_http_request *req)
 {
     struct link_server *s = arg;
     if (!s->events->gate(s->arg, x, req)) {
         return;
     }
-    const char *stream = mu_http_header_get(req->headers, req->header_count, "Mesos-Stream-Id");
+    const char *stream =
+        mu_http_header_get(req->headers, req->header_count, "Mesos-Stream-Id");
     struct link *l = stream == NULL ? NULL : mu_map_get(&s->by_stream, stream);
     if (stream != NULL && l == NULL) {
         reply_text(s, x, 404, "this master has no such stream: open a new one");
@@ -140,7 +147,8 @@ static void on_call(void *arg, struct mu_http_exchange *x, const struct mu_http_
         batch_release(&b);
         return;
     }
-    bool opens = b.msgs.count > 0 && (b.msgs.v[0].type == MU_MSG_REGISTER || b.msgs.v[0].type == MU_MSG_REREGISTER);
+    bool opens = b.msgs.count > 0 && (b.msgs.v[0].type == MU_MSG_REGISTER ||
+                                      b.msgs.v[0].type == MU_MSG_REREGISTER);
     if (l == NULL && !opens) {
         reply_text(s, x, 400, "a new stream opens with REGISTER or REREGISTER");
         batch_release(&b);
@@ -158,7 +166,9 @@ static void on_call(void *arg, struct mu_http_exchange *x, const struct mu_http_
     batch_release(&b);
 }
 
-struct link_server *link_server_create(const struct mu_host *host, const struct link_server_events *events, void *arg)
+struct link_server *link_server_create(const struct mu_host *host,
+                                       const struct link_server_events *events,
+                                       void *arg)
 {
     struct link_server *s = MU_NEW(struct link_server);
     *s = (struct link_server){.host = host, .events = events, .arg = arg};
@@ -183,9 +193,13 @@ void link_server_send(struct link_server *s, uint64_t link, const struct mu_msg 
     mu_buf_init(&frame, MU_MESSAGE_MAX + 32);
     message_encode(&body, msg);
     recordio_encode(&frame, mu_buf_str(&body), body.len);
-    int rc = mu_buf_ok(&body) && mu_buf_ok(&frame) ? s->host->http_stream_write(l->exchange, frame.data, frame.len) : -E2BIG;
+    int rc = mu_buf_ok(&body) && mu_buf_ok(&frame)
+                 ? s->host->http_stream_write(l->exchange, frame.data, frame.len)
+                 : -E2BIG;
     if (rc < 0) { /* the exchange closes by itself and on_agent_gone follows */
-        s->host->log(s->host, MU_WARN, "agent link: message not sent, the agent will come back", "link=%" PRIu64 " type=%s error=%s", link,
+        s->host->log(s->host, MU_WARN,
+                     "agent link: message not sent, the agent will come back",
+                     "link=%" PRIu64 " type=%s error=%s", link,
                      mu_msg_type_name((enum mu_msg_type)msg->type), mu_strerror(rc));
     }
     mu_buf_release(&body);

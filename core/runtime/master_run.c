@@ -1,7 +1,9 @@
 /* See master_run.h.
  *
- * The app scheduler in this process is a framework with a link of its own: `scheduler_link` is its number while this process leads, 0 otherwise. Its messages and
- * everything else that is not an answer from a plugin are queued, so that no step runs inside another.
+ * The app scheduler in this process is a framework with a link of its own:
+ * `scheduler_link` is its number while this process leads, 0 otherwise. Its messages and
+ * everything else that is not an answer from a plugin are queued, so that no step runs
+ * inside another.
  */
 #include "runtime/master_run.h"
 
@@ -123,7 +125,8 @@ static void on_turn(void *arg)
     r->inbox.count = r->inbox.cap = 0;
     for (size_t i = 0; i < count; i++) {
         if (r->scheduler_link != 0) {
-            struct master_event ev = {.type = MASTER_EV_MESSAGE, .link = r->scheduler_link, .msg = &batch[i]};
+            struct master_event ev = {
+                .type = MASTER_EV_MESSAGE, .link = r->scheduler_link, .msg = &batch[i]};
             step(r, &ev);
         }
         mu_msg_release(&batch[i]);
@@ -150,14 +153,16 @@ static bool gate(void *arg, struct mu_http_exchange *x, const struct mu_http_req
         return true;
     }
     if (r->leader.id == NULL || r->stopping) {
-        static const struct mu_http_header retry[] = {{"Retry-After", "1"}, {"Content-Type", "text/plain; charset=utf-8"}};
+        static const struct mu_http_header retry[] = {
+            {"Retry-After", "1"}, {"Content-Type", "text/plain; charset=utf-8"}};
         static const char text[] = "No leader elected";
         r->host->http_reply(x, 503, retry, 2, text, sizeof(text) - 1);
         return false;
     }
     struct mu_buf location;
     mu_buf_init(&location, 4096);
-    mu_buf_printf(&location, "http://%s:%u%s", r->leader.hostname, r->leader.port, req->path);
+    mu_buf_printf(&location, "http://%s:%u%s", r->leader.hostname, r->leader.port,
+                  req->path);
     const struct mu_http_header headers[] = {{"Location", mu_buf_str(&location)}};
     r->host->http_reply(x, 307, headers, 1, NULL, 0);
     mu_buf_release(&location);
@@ -181,7 +186,8 @@ static void on_link_closed(void *arg, uint64_t link)
     step(r, &ev);
 }
 
-static const struct link_server_events link_events = {gate, on_link_message, on_link_closed};
+static const struct link_server_events link_events = {gate, on_link_message,
+                                                      on_link_closed};
 
 /* ---- the registry ---- */
 
@@ -191,7 +197,8 @@ static void on_entry(void *arg, const char *key, const void *value, size_t len)
     struct master_record rec;
     struct mu_error err;
     if (master_record_decode(value, len, &rec, &err) < 0) {
-        r->host->log(r->host, MU_ERROR, "master: registry entry left out", "key=%s error=%s", key, err.text);
+        r->host->log(r->host, MU_ERROR, "master: registry entry left out",
+                     "key=%s error=%s", key, err.text);
         return;
     }
     struct master_event ev = {.type = MASTER_EV_ENTRY, .record = &rec};
@@ -202,7 +209,8 @@ static void on_entry(void *arg, const char *key, const void *value, size_t len)
 static void on_recovered(void *arg, int status, const char *text)
 {
     struct master_run *r = arg;
-    struct master_event ev = {.type = MASTER_EV_RECOVERED, .status = status, .text = text};
+    struct master_event ev = {
+        .type = MASTER_EV_RECOVERED, .status = status, .text = text};
     step(r, &ev);
     if (status < 0) {
         r->cfg.failed(r->cfg.arg, text);
@@ -214,24 +222,29 @@ static void on_recovered(void *arg, int status, const char *text)
 static void on_committed(void *arg, uint64_t token, int status, const char *text)
 {
     struct master_run *r = arg;
-    struct master_event ev = {.type = MASTER_EV_COMMITTED, .token = token, .status = status, .text = text};
+    struct master_event ev = {
+        .type = MASTER_EV_COMMITTED, .token = token, .status = status, .text = text};
     step(r, &ev);
 }
 
 static void on_fenced(void *arg)
 {
     struct master_run *r = arg;
-    r->host->log(r->host, MU_WARN, "master: a newer leader writes the registry now", NULL);
+    r->host->log(r->host, MU_WARN, "master: a newer leader writes the registry now",
+                 NULL);
 }
 
-static const struct store_events store_events = {on_entry, on_recovered, on_committed, on_fenced};
+static const struct store_events store_events = {on_entry, on_recovered, on_committed,
+                                                 on_fenced};
 
 /* ---- the election ---- */
 
 static void on_elected(void *arg, uint64_t epoch)
 {
     struct master_run *r = arg;
-    r->host->log(r->host, MU_INFO, "elected as the leading master", "id=%s address=%s:%u epoch=%" PRIu64, r->self.id, r->self.ip, r->self.port, epoch);
+    r->host->log(r->host, MU_INFO, "elected as the leading master",
+                 "id=%s address=%s:%u epoch=%" PRIu64, r->self.id, r->self.ip,
+                 r->self.port, epoch);
     r->leading = true;
     r->scheduler_link = link_server_new_number(r->links);
     struct master_event ev = {.type = MASTER_EV_ELECTED, .epoch = epoch};
@@ -239,7 +252,8 @@ static void on_elected(void *arg, uint64_t epoch)
     r->cfg.leading(r->cfg.arg, epoch);
 }
 
-/* Stop serving first, then forget: links closed, scheduler dropped, machine thrown back to standby. */
+/* Stop serving first, then forget: links closed, scheduler dropped, machine thrown back
+ * to standby. */
 static void step_down(struct master_run *r, const char *why)
 {
     if (!r->leading) {
@@ -267,7 +281,8 @@ static void on_leader(void *arg, const struct mu_member *leader)
     member_release(&r->leader);
     if (leader != NULL) {
         member_copy(&r->leader, leader);
-        r->host->log(r->host, MU_INFO, "new leading master detected", "id=%s address=%s:%u", leader->id, leader->hostname, leader->port);
+        r->host->log(r->host, MU_INFO, "new leading master detected",
+                     "id=%s address=%s:%u", leader->id, leader->hostname, leader->port);
     } else {
         r->host->log(r->host, MU_WARN, "no leading master is known", NULL);
     }
@@ -311,7 +326,8 @@ struct master_run *master_run_create(const struct master_run_config *cfg)
     r->host = cfg->host;
     member_copy(&r->self, cfg->self);
     r->machine = master_create(cfg->machine);
-    r->store = store_create(cfg->host, cfg->registry, cfg->registry_instance, "master", &store_events, r);
+    r->store = store_create(cfg->host, cfg->registry, cfg->registry_instance, "master",
+                            &store_events, r);
     r->links = link_server_create(cfg->host, &link_events, r);
     cfg->election->listen(cfg->election_instance, &election_events, r);
     return r;
@@ -370,12 +386,15 @@ void master_run_destroy(struct master_run *r)
     free(r);
 }
 
-int master_run_query(struct master_run *r, uint32_t type, const char *key, mu_row_cb cb, void *arg)
+int master_run_query(
+    struct master_run *r, uint32_t type, const char *key, mu_row_cb cb, void *arg)
 {
     return master_query(r->machine, type, key, cb, arg);
 }
 
-void master_run_metrics(struct master_run *r, void (*cb)(void *arg, const char *name, double value), void *arg)
+void master_run_metrics(struct master_run *r,
+                        void (*cb)(void *arg, const char *name, double value),
+                        void *arg)
 {
     master_metrics(r->machine, cb, arg);
 }

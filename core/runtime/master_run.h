@@ -1,4 +1,5 @@
-/* Drives the master's machine (core/master): election, registry store "master", agent links, and the app scheduler's link in this process. Loop thread. */
+/* Drives the master's machine (core/master): election, registry store "master", agent
+ * links, and the app scheduler's link in this process. Loop thread. */
 #ifndef MU_RUNTIME_MASTER_RUN_H
 #define MU_RUNTIME_MASTER_RUN_H
 
@@ -19,11 +20,13 @@ struct master_run_config {
     const struct master_config *machine;
     const struct mu_member *self; /* copied */
     /* Leadership of this process, for the app scheduler and the agent in it. */
-    void (*leading)(void *arg, uint64_t epoch); /* elected; the master recovers by itself */
-    void (*standing_by)(void *arg);             /* no longer: drop all leader state now */
+    void (*leading)(void *arg,
+                    uint64_t epoch); /* elected; the master recovers by itself */
+    void (*standing_by)(void *arg);  /* no longer: drop all leader state now */
     void (*leader)(void *arg, const struct mu_member *leader); /* NULL: none */
-    void (*open)(void *arg);                    /* recovered: frameworks and agents are served */
-    void (*to_scheduler)(void *arg, const struct mu_msg *msg); /* copied by the receiver */
+    void (*open)(void *arg); /* recovered: frameworks and agents are served */
+    void (*to_scheduler)(void *arg,
+                         const struct mu_msg *msg); /* copied by the receiver */
     void (*scheduler_closed)(void *arg);
     void (*failed)(void *arg, const char *text); /* cannot go on as a master */
     void *arg;
@@ -32,12 +35,17 @@ struct master_run_config {
 struct master_run *master_run_create(const struct master_run_config *cfg);
 int master_run_start(struct master_run *r, struct mu_error *err);
 void master_run_abdicate(struct master_run *r); /* give up leadership and stand again */
-void master_run_from_scheduler(struct master_run *r, const struct mu_msg *msg); /* copied */
+void master_run_from_scheduler(struct master_run *r,
+                               const struct mu_msg *msg); /* copied */
 void master_run_stop(struct master_run *r, mu_cb cb, void *arg);
 void master_run_destroy(struct master_run *r);
-int master_run_query(struct master_run *r, uint32_t type, const char *key, mu_row_cb cb, void *arg);
-void master_run_metrics(struct master_run *r, void (*cb)(void *arg, const char *name, double value), void *arg);
-const struct mu_member *master_run_leader(const struct master_run *r); /* NULL: none known */
+int master_run_query(
+    struct master_run *r, uint32_t type, const char *key, mu_row_cb cb, void *arg);
+void master_run_metrics(struct master_run *r,
+                        void (*cb)(void *arg, const char *name, double value),
+                        void *arg);
+const struct mu_member *
+master_run_leader(const struct master_run *r); /* NULL: none known */
 bool master_run_is_leading(const struct master_run *r);
 
 #endif

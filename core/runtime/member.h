@@ -4,7 +4,8 @@
 
 #include <muster/kind/election.h>
 
-void member_copy(struct mu_member *dst, const struct mu_member *src); /* dst is overwritten without release */
-void member_release(struct mu_member *m);                            /* leaves a zeroed struct */
+void member_copy(struct mu_member *dst,
+                 const struct mu_member *src); /* dst is overwritten without release */
+void member_release(struct mu_member *m);      /* leaves a zeroed struct */
 
 #endif

@@ -1,7 +1,8 @@
 /* See sandbox.h.
  *
- * A preparation goes through its steps one at a time: directories on a worker, then for each URI fetch (local: worker; http: the host's client, written as it
- * comes) and unpack (worker). The last step calls the owner.
+ * A preparation goes through its steps one at a time: directories on a worker, then for
+ * each URI fetch (local: worker; http: the host's client, written as it comes) and unpack
+ * (worker). The last step calls the owner.
  */
 #include "runtime/sandbox.h"
 
@@ -56,7 +57,8 @@ static void run_on_worker(struct prepare *p, mu_cb work, mu_cb done)
 {
     int rc = p->host->work(p->host, work, done, p);
     if (rc < 0) {
-        p->status = mu_fail(&p->err, rc, "sandbox '%s': no worker: %s", p->dir, mu_strerror(rc));
+        p->status =
+            mu_fail(&p->err, rc, "sandbox '%s': no worker: %s", p->dir, mu_strerror(rc));
         (void)p->host->timer_start(p->host, 0, on_turn, p);
     }
 }
@@ -93,9 +95,11 @@ static int find_user(struct prepare *p)
     char buf[4096];
     int rc = getpwnam_r(p->user, &pw, buf, sizeof(buf), &found);
     if (rc != 0 || found == NULL) {
-        return mu_fail(&p->err, MU_E_NOT_FOUND, "user '%s' is not known on this host", p->user);
+        return mu_fail(&p->err, MU_E_NOT_FOUND, "user '%s' is not known on this host",
+                       p->user);
     }
-    if (geteuid() == 0) { /* without root nothing can be given away; the containerizer says so */
+    if (geteuid() ==
+        0) { /* without root nothing can be given away; the containerizer says so */
         p->uid = pw.pw_uid;
         p->gid = pw.pw_gid;
     }
@@ -105,7 +109,8 @@ static int find_user(struct prepare *p)
 static int give_to_user(struct prepare *p, const char *path)
 {
     if (p->uid != NO_USER && lchown(path, p->uid, p->gid) < 0) {
-        return mu_fail(&p->err, -errno, "give '%s' to user '%s': %s", path, p->user, mu_strerror(-errno));
+        return mu_fail(&p->err, -errno, "give '%s' to user '%s': %s", path, p->user,
+                       mu_strerror(-errno));
     }
     return 0;
 }
@@ -125,7 +130,8 @@ static void work_directories(void *arg)
         mu_auto_free char *path = mu_xasprintf("%s/%s", p->dir, names[i]);
         int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
         if (fd < 0) {
-            p->status = mu_fail(&p->err, -errno, "make '%s': %s", path, mu_strerror(-errno));
+            p->status =
+                mu_fail(&p->err, -errno, "make '%s': %s", path, mu_strerror(-errno));
             break;
         }
         close(fd);
@@ -158,7 +164,8 @@ static int run_program(struct prepare *p, char *const argv[])
     int status;
     while (waitpid(pid, &status, 0) < 0) {
         if (errno != EINTR) {
-            return mu_fail(&p->err, -errno, "wait for '%s': %s", argv[0], mu_strerror(-errno));
+            return mu_fail(&p->err, -errno, "wait for '%s': %s", argv[0],
+                           mu_strerror(-errno));
         }
     }
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
@@ -169,14 +176,16 @@ static int run_program(struct prepare *p, char *const argv[])
 
 static int unpack(struct prepare *p)
 {
-    static const char *const tars[] = {".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz"};
+    static const char *const tars[] = {".tar",  ".tar.gz", ".tgz", ".tar.bz2",
+                                       ".tbz2", ".tar.xz", ".txz"};
     for (size_t i = 0; i < sizeof(tars) / sizeof(tars[0]); i++) {
         if (ends_with(p->file, tars[i])) {
             return run_program(p, (char *[]){"tar", "-C", p->dir, "-xf", p->file, NULL});
         }
     }
     if (ends_with(p->file, ".zip")) {
-        return run_program(p, (char *[]){"unzip", "-o", "-q", "-d", p->dir, p->file, NULL});
+        return run_program(p,
+                           (char *[]){"unzip", "-o", "-q", "-d", p->dir, p->file, NULL});
     }
     if (ends_with(p->file, ".gz")) {
         return run_program(p, (char *[]){"gunzip", "-k", "-f", p->file, NULL});
@@ -190,7 +199,8 @@ static void work_after_fetch(void *arg)
     const struct mu_uri *u = &p->uris.v[p->at];
     p->status = give_to_user(p, p->file);
     if (p->status == 0 && u->executable && chmod(p->file, 0755) < 0) {
-        p->status = mu_fail(&p->err, -errno, "make '%s' executable: %s", p->file, mu_strerror(-errno));
+        p->status = mu_fail(&p->err, -errno, "make '%s' executable: %s", p->file,
+                            mu_strerror(-errno));
     }
     if (p->status == 0 && u->extract && !u->executable) {
         p->status = unpack(p);
@@ -228,7 +238,8 @@ static int copy_bytes(struct prepare *p, int from, int to)
         for (ssize_t done = 0; done < n;) {
             ssize_t w = write(to, buf + done, (size_t)(n - done));
             if (w < 0 && errno != EINTR) {
-                return mu_fail(&p->err, -errno, "write '%s': %s", p->file, mu_strerror(-errno));
+                return mu_fail(&p->err, -errno, "write '%s': %s", p->file,
+                               mu_strerror(-errno));
             }
             done += w > 0 ? w : 0;
         }
@@ -249,7 +260,8 @@ static void work_copy(void *arg)
     }
     int to = open(p->file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (to < 0) {
-        p->status = mu_fail(&p->err, -errno, "make '%s': %s", p->file, mu_strerror(-errno));
+        p->status =
+            mu_fail(&p->err, -errno, "make '%s': %s", p->file, mu_strerror(-errno));
     } else {
         p->status = copy_bytes(p, from, to);
         close(to);
@@ -268,7 +280,8 @@ static void on_data(void *arg, const char *data, size_t len)
     while (len > 0 && p->status == 0) {
         ssize_t n = write(p->fd, data, len);
         if (n < 0 && errno != EINTR) {
-            p->status = mu_fail(&p->err, -errno, "write '%s': %s", p->file, mu_strerror(-errno));
+            p->status =
+                mu_fail(&p->err, -errno, "write '%s': %s", p->file, mu_strerror(-errno));
         }
         if (n > 0) {
             data += n;
@@ -283,9 +296,12 @@ static void on_downloaded(void *arg, const struct mu_http_answer *answer)
     close(p->fd);
     p->fd = -1;
     if (p->status == 0 && answer->status < 0) {
-        p->status = mu_fail(&p->err, answer->status, "%s", answer->error_text != NULL ? answer->error_text : mu_strerror(answer->status));
+        p->status = mu_fail(&p->err, answer->status, "%s",
+                            answer->error_text != NULL ? answer->error_text
+                                                       : mu_strerror(answer->status));
     } else if (p->status == 0 && answer->status != 200) {
-        p->status = mu_fail(&p->err, MU_E_NOT_FOUND, "the server answered %d", answer->status);
+        p->status =
+            mu_fail(&p->err, MU_E_NOT_FOUND, "the server answered %d", answer->status);
     }
     if (p->status < 0) {
         on_after_fetch(p);
@@ -327,9 +343,14 @@ static int choose_file(struct prepare *p, const struct mu_uri *u)
     p->file = NULL;
     const char *slash = strrchr(u->uri, '/');
     const char *base = slash == NULL ? u->uri : slash + 1;
-    mu_auto_free char *name = u->output_file != NULL ? mu_xstrdup(u->output_file) : mu_xstrndup(base, strcspn(base, "?#"));
-    if (name[0] == '\0' || name[0] == '/' || strcmp(name, "..") == 0 || strncmp(name, "../", 3) == 0 || strstr(name, "/../") != NULL || ends_with(name, "/..")) {
-        return mu_fail(&p->err, MU_E_INVALID, "'%s' is no file name below the sandbox", name);
+    mu_auto_free char *name = u->output_file != NULL
+                                  ? mu_xstrdup(u->output_file)
+                                  : mu_xstrndup(base, strcspn(base, "?#"));
+    if (name[0] == '\0' || name[0] == '/' || strcmp(name, "..") == 0 ||
+        strncmp(name, "../", 3) == 0 || strstr(name, "/../") != NULL ||
+        ends_with(name, "/..")) {
+        return mu_fail(&p->err, MU_E_INVALID, "'%s' is no file name below the sandbox",
+                       name);
     }
     p->file = mu_xasprintf("%s/%s", p->dir, name);
     char *last = strrchr(p->file, '/');
@@ -352,7 +373,8 @@ static int start_uri(struct prepare *p, const struct mu_uri *u)
     if (strncmp(u->uri, "http://", 7) == 0 || strncmp(u->uri, "https://", 8) == 0) {
         return download(p);
     }
-    return mu_fail(&p->err, MU_E_UNSUPPORTED, "only http://, https://, file:// and absolute paths can be fetched");
+    return mu_fail(&p->err, MU_E_UNSUPPORTED,
+                   "only http://, https://, file:// and absolute paths can be fetched");
 }
 
 static void next_uri(struct prepare *p)
@@ -368,10 +390,20 @@ static void next_uri(struct prepare *p)
     finish(p);
 }
 
-void sandbox_prepare(const struct mu_host *host, const char *dir, const char *user, const struct mu_uris *uris, sandbox_cb cb, void *arg)
+void sandbox_prepare(const struct mu_host *host,
+                     const char *dir,
+                     const char *user,
+                     const struct mu_uris *uris,
+                     sandbox_cb cb,
+                     void *arg)
 {
     struct prepare *p = MU_NEW(struct prepare);
-    *p = (struct prepare){.host = host, .dir = mu_xstrdup(dir), .user = mu_xstrdup(user), .fd = -1, .cb = cb, .arg = arg};
+    *p = (struct prepare){.host = host,
+                          .dir = mu_xstrdup(dir),
+                          .user = mu_xstrdup(user),
+                          .fd = -1,
+                          .cb = cb,
+                          .arg = arg};
     mu_uris_copy(&p->uris, uris);
     run_on_worker(p, work_directories, on_directories);
 }
@@ -403,7 +435,8 @@ static void on_removed(void *arg)
 {
     struct removal *x = arg;
     if (x->status < 0 && x->status != -ENOENT) {
-        x->host->log(x->host, MU_WARN, "sandbox not removed", "dir=%s error=%s", x->dir, mu_strerror(x->status));
+        x->host->log(x->host, MU_WARN, "sandbox not removed", "dir=%s error=%s", x->dir,
+                     mu_strerror(x->status));
     }
     free(x->dir);
     free(x);

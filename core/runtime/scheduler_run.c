@@ -11,7 +11,8 @@
 #include "codec/scheduler_json.h"
 #include "runtime/store.h"
 
-/* What waits to be stepped: a message of the master's, a command, a change of the link. */
+/* What waits to be stepped: a message of the master's, a command, a change of the link.
+ */
 struct input {
     uint32_t type;
     uint64_t token;
@@ -58,7 +59,8 @@ static struct mu_now now(const struct scheduler_run *r)
 
 /* ---- commands: deep copies, since they wait for their turn ---- */
 
-static void command_copy(struct mu_command_request *dst, const struct mu_command_request *src)
+static void command_copy(struct mu_command_request *dst,
+                         const struct mu_command_request *src)
 {
     *dst = *src;
     const struct mu_app **apps = mu_xcalloc(src->app_count + 1, sizeof(*apps));
@@ -96,7 +98,8 @@ static void command_release(struct mu_command_request *c)
     free_const(c->uri);
 }
 
-static void reply(struct scheduler_run *r, uint64_t token, const struct mu_command_result *result)
+static void
+reply(struct scheduler_run *r, uint64_t token, const struct mu_command_result *result)
 {
     for (size_t i = 0; i < r->waiting.count; i++) {
         struct waiting w = r->waiting.v[i];
@@ -157,7 +160,8 @@ static void commit(struct scheduler_run *r, const struct scheduler_effect *fx)
     for (size_t i = 0; i < fx->record_count; i++) {
         struct mu_buf *key = &bufs[2 * i], *value = &bufs[2 * i + 1];
         mu_buf_init(key, 4096);
-        mu_buf_init(value, 4 * MU_REGISTRY_VALUE_MAX); /* the registry refuses what is over its own limit, by name */
+        mu_buf_init(value, 4 * MU_REGISTRY_VALUE_MAX); /* the registry refuses what is
+                                                          over its own limit, by name */
         scheduler_record_key(&fx->records[i], key);
         ops[i].key = mu_buf_str(key);
         if (!fx->records[i].remove) {
@@ -256,7 +260,10 @@ static void on_turn(void *arg)
     r->inputs.count = r->inputs.cap = 0;
     for (size_t i = 0; i < count; i++) {
         struct input *in = &batch[i];
-        struct scheduler_event ev = {.type = in->type, .token = in->token, .msg = &in->msg, .command = &in->command};
+        struct scheduler_event ev = {.type = in->type,
+                                     .token = in->token,
+                                     .msg = &in->msg,
+                                     .command = &in->command};
         if (!r->stopping) {
             step(r, &ev);
         }
@@ -284,7 +291,8 @@ static void on_entry(void *arg, const char *key, const void *value, size_t len)
     struct scheduler_record rec;
     struct mu_error err;
     if (scheduler_record_decode(key, value, len, &rec, &err) < 0) {
-        r->host->log(r->host, MU_ERROR, "app scheduler: registry entry left out", "error=%s", err.text);
+        r->host->log(r->host, MU_ERROR, "app scheduler: registry entry left out",
+                     "error=%s", err.text);
         return;
     }
     struct scheduler_event ev = {.type = SCHED_EV_ENTRY, .record = &rec};
@@ -305,7 +313,8 @@ static void on_recovered(void *arg, int status, const char *text)
 static void on_committed(void *arg, uint64_t token, int status, const char *text)
 {
     struct scheduler_run *r = arg;
-    struct scheduler_event ev = {.type = SCHED_EV_COMMITTED, .token = token, .status = status, .text = text};
+    struct scheduler_event ev = {
+        .type = SCHED_EV_COMMITTED, .token = token, .status = status, .text = text};
     step(r, &ev);
 }
 
@@ -315,7 +324,8 @@ static void on_fenced(void *arg)
     r->host->log(r->host, MU_WARN, "app scheduler: a newer leader writes now", NULL);
 }
 
-static const struct store_events store_events = {on_entry, on_recovered, on_committed, on_fenced};
+static const struct store_events store_events = {on_entry, on_recovered, on_committed,
+                                                 on_fenced};
 
 /* ---- life ---- */
 
@@ -325,7 +335,8 @@ struct scheduler_run *scheduler_run_create(const struct scheduler_run_config *cf
     r->cfg = *cfg;
     r->host = cfg->host;
     r->machine = scheduler_create(cfg->machine);
-    r->store = store_create(cfg->host, cfg->registry, cfg->registry_instance, "apps", &store_events, r);
+    r->store = store_create(cfg->host, cfg->registry, cfg->registry_instance, "apps",
+                            &store_events, r);
     mu_list_init(&r->watches);
     return r;
 }
@@ -373,7 +384,9 @@ void scheduler_run_stop(struct scheduler_run *r, mu_cb cb, void *arg)
     r->host->timer_cancel(r->host, r->deadline);
     r->host->timer_cancel(r->host, r->turn);
     r->deadline = r->turn = NULL;
-    const struct mu_command_result gone = {.struct_size = sizeof(gone), .status = MU_E_UNAVAILABLE, .text = "this process is stopping"};
+    const struct mu_command_result gone = {.struct_size = sizeof(gone),
+                                           .status = MU_E_UNAVAILABLE,
+                                           .text = "this process is stopping"};
     while (r->waiting.count > 0) {
         reply(r, r->waiting.v[0].token, &gone);
     }
@@ -400,7 +413,11 @@ void scheduler_run_destroy(struct scheduler_run *r)
 
 /* ---- the three calls of an api plugin ---- */
 
-int scheduler_run_submit(struct scheduler_run *r, const struct mu_command_request *cmd, mu_command_cb cb, void *arg, struct mu_error *err)
+int scheduler_run_submit(struct scheduler_run *r,
+                         const struct mu_command_request *cmd,
+                         mu_command_cb cb,
+                         void *arg,
+                         struct mu_error *err)
 {
     if (!r->leading || r->stopping) {
         return mu_fail(err, MU_E_NOT_LEADER, "this master does not lead");
@@ -413,7 +430,8 @@ int scheduler_run_submit(struct scheduler_run *r, const struct mu_command_reques
     return 0;
 }
 
-int scheduler_run_query(struct scheduler_run *r, uint32_t type, const char *key, mu_row_cb cb, void *arg)
+int scheduler_run_query(
+    struct scheduler_run *r, uint32_t type, const char *key, mu_row_cb cb, void *arg)
 {
     if (!r->leading) {
         return MU_E_NOT_LEADER;
@@ -445,7 +463,9 @@ void scheduler_run_unwatch(struct mu_watch *w)
     free(w);
 }
 
-void scheduler_run_metrics(struct scheduler_run *r, void (*cb)(void *arg, const char *name, double value), void *arg)
+void scheduler_run_metrics(struct scheduler_run *r,
+                           void (*cb)(void *arg, const char *name, double value),
+                           void *arg)
 {
     scheduler_metrics(r->machine, cb, arg);
 }

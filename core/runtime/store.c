@@ -27,7 +27,10 @@ struct question {
 static struct question *question_create(struct store *s, bool is_recover, uint64_t token)
 {
     struct question *q = MU_NEW(struct question);
-    *q = (struct question){.store = s, .generation = s->generation, .token = token, .is_recover = is_recover};
+    *q = (struct question){.store = s,
+                           .generation = s->generation,
+                           .token = token,
+                           .is_recover = is_recover};
     return q;
 }
 
@@ -80,10 +83,20 @@ static void on_fenced(void *arg)
 
 static const struct mu_registry_events registry_events = {.fenced = on_fenced};
 
-struct store *store_create(const struct mu_host *host, const struct mu_registry_ops *ops, void *instance, const char *name, const struct store_events *events, void *arg)
+struct store *store_create(const struct mu_host *host,
+                           const struct mu_registry_ops *ops,
+                           void *instance,
+                           const char *name,
+                           const struct store_events *events,
+                           void *arg)
 {
     struct store *s = MU_NEW(struct store);
-    *s = (struct store){.host = host, .ops = ops, .instance = instance, .name = mu_xstrdup(name), .events = events, .arg = arg};
+    *s = (struct store){.host = host,
+                        .ops = ops,
+                        .instance = instance,
+                        .name = mu_xstrdup(name),
+                        .events = events,
+                        .arg = arg};
     return s;
 }
 
@@ -92,7 +105,9 @@ void store_recover(struct store *s, uint64_t epoch)
     s->generation++;
     struct question *q = question_create(s, true, 0);
     struct mu_error err;
-    int rc = s->open != NULL ? 0 : s->ops->open(s->instance, s->name, &registry_events, s, &s->open, &err);
+    int rc = s->open != NULL ? 0
+                             : s->ops->open(s->instance, s->name, &registry_events, s,
+                                            &s->open, &err);
     if (rc == 0) {
         rc = s->ops->recover(s->open, epoch, on_entry, on_answer, q, &err);
     }
@@ -101,7 +116,10 @@ void store_recover(struct store *s, uint64_t epoch)
     }
 }
 
-void store_commit(struct store *s, const struct mu_registry_op *ops, size_t count, uint64_t token)
+void store_commit(struct store *s,
+                  const struct mu_registry_op *ops,
+                  size_t count,
+                  uint64_t token)
 {
     MU_PRE(s->open != NULL);
     struct question *q = question_create(s, false, token);
