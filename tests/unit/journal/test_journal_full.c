@@ -213,6 +213,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             new_journal_that_does_not_fit_is_not_left_half_made, setup, teardown),
+        cmocka_unit_test_setup_teardown(queue_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(full_disk_fails_until_there_is_room_again, setup,
                                         teardown),
     };
