@@ -19,7 +19,7 @@
 struct mu_arena_block {
     struct mu_arena_block *older;
     size_t size;
-    max_align_t data[];
+    _Alignas(max_align_t) unsigned char data[];
 };
 
 void mu_arena_init(struct mu_arena *a)
@@ -51,7 +51,7 @@ void mu_arena_reset(struct mu_arena *a)
 void *mu_arena_alloc(struct mu_arena *a, size_t size)
 {
     MU_PRE(size <= SIZE_MAX / 4);
-    const size_t unit = sizeof(max_align_t);
+    const size_t unit = _Alignof(max_align_t);
     size_t need = (size + unit - 1) / unit * unit;
     if (a->blocks == NULL || a->blocks->size - a->used < need) {
         size_t block_size = need > BLOCK_SIZE ? need : BLOCK_SIZE;
@@ -61,7 +61,7 @@ void *mu_arena_alloc(struct mu_arena *a, size_t size)
         a->blocks = b;
         a->used = 0;
     }
-    void *p = &a->blocks->data[a->used / unit];
+    void *p = &a->blocks->data[a->used];
     a->used += need;
     a->total += need;
     return p;
@@ -69,9 +69,8 @@ void *mu_arena_alloc(struct mu_arena *a, size_t size)
 
 void *mu_arena_calloc(struct mu_arena *a, size_t count, size_t size)
 {
-    size_t total;
-    MU_PRE(!__builtin_mul_overflow(count, size, &total));
-    total = count * size;
+    MU_PRE(size == 0 || count <= SIZE_MAX / size);
+    size_t total = count * size;
     void *p = mu_arena_alloc(a, total);
     memset(p, 0, total);
     return p;

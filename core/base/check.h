@@ -15,12 +15,12 @@ void mu_check_set_hook(void (*hook)(const char *text));
 _Noreturn void
 mu_check_failed(const char *file, int line, const char *what, const char *expression);
 
-#define MU_CHECK_(x, what)                                                               \
-    ((x) ? (void)0 : mu_check_failed(__FILE__, __LINE__, (what), #x))
-#define MU_ASSERT(x) MU_CHECK_((x), "assertion failed:")
+#define MU_CHECK_(x, what, text)                                                         \
+    ((x) ? (void)0 : mu_check_failed(__FILE__, __LINE__, (what), (text)))
+#define MU_ASSERT(x) MU_CHECK_((x), "assertion failed:", #x)
 /* What a function demands of its caller; what it promises. */
-#define MU_PRE(x) MU_CHECK_((x), "precondition failed:")
-#define MU_POST(x) MU_CHECK_((x), "postcondition failed:")
+#define MU_PRE(x) MU_CHECK_((x), "precondition failed:", #x)
+#define MU_POST(x) MU_CHECK_((x), "postcondition failed:", #x)
 /* A place that is never reached; why is one phrase. */
 #define MU_NEVER(why) mu_check_failed(__FILE__, __LINE__, "never reached:", (why))
 
