@@ -204,8 +204,7 @@ print_value(const char *p, struct args *a, struct mu_buf *out, bool *out_is_numb
     return p;
 }
 
-/* "zk://user:secret@host" keeps "***" before the "@", wherever it stands in the value. */
-static void hide_credentials(struct mu_buf *value)
+void rt_hide_credentials(struct mu_buf *value)
 {
     char *text = value->data;
     for (char *scheme = text == NULL ? NULL : strstr(text, "://"); scheme != NULL;
@@ -269,7 +268,7 @@ put_pair(struct line *l, const char *key, size_t key_len, struct mu_buf *value, 
     key_len = key_len < sizeof(name) ? key_len : sizeof(name) - 1;
     memcpy(name, key, key_len);
     name[key_len] = '\0';
-    hide_credentials(value);
+    rt_hide_credentials(value);
     const char *text = mu_buf_str(value);
     if (l->json == NULL) {
         (void)mu_buf_printf(l->out, " %s=", name);

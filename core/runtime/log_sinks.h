@@ -42,6 +42,9 @@ void rt_log_format(struct mu_buf *out,
                    const struct rt_log_line *line,
                    const char *fmt,
                    va_list ap);
+/* "zk://user:secret@host": what stands between "://" and "@" becomes "***", wherever
+ * there is such a URL in the value. */
+void rt_hide_credentials(struct mu_buf *value);
 const char *rt_log_level_name(int level); /* "error" ... "trace" */
 /* Mesos' names (INFO, WARNING, ERROR) and ours, any case. MU_E_INVALID for others. */
 int rt_log_level_parse(const char *text, int *out_level);
