@@ -372,7 +372,7 @@ static const char *environment_value(const struct flags_input *in, const char *f
         key[len++] = (char)toupper((unsigned char)*c);
     }
     key[len++] = '=';
-    for (char *const *e = in->envp; e != NULL && *e != NULL; e++) {
+    for (const char *const *e = in->envp; e != NULL && *e != NULL; e++) {
         if (strncmp(*e, key, len) == 0) {
             return *e + len;
         }

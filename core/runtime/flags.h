@@ -45,8 +45,8 @@ void flags_set_aliases(struct flags *f, const struct flags_alias *aliases);
 
 struct flags_input {
     int argc; /* argv[0] is the first argument, not the program */
-    char *const *argv;
-    char *const *envp; /* "MUSTER_NAME=value"; may be NULL */
+    const char *const *argv;
+    const char *const *envp; /* "MUSTER_NAME=value"; may be NULL */
     bool known_only; /* skip flags that no table has, and do not ask for required ones */
 };
 /* Once per struct flags. Appends a line per mistake to errors and per old spelling to
