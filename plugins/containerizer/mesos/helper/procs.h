@@ -1,0 +1,42 @@
+/* Reading /proc: one process, or all of them, for killing and counting a container's
+ * processes where no cgroup and no PID namespace holds them together. Used by the helper
+ * and, on a worker thread, by the plugin. */
+#ifndef NAT_PROCS_H
+#define NAT_PROCS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct nat_proc {
+    pid_t pid, parent, session;
+    char state; /* 'Z' is a zombie */
+    bool marked;
+    uint64_t user_ticks, system_ticks, start, rss_pages;
+};
+
+struct nat_procs {
+    struct nat_proc *v;
+    size_t count, cap;
+};
+
+/* 0, or -ESRCH when it does not exist (or cannot be read). */
+int nat_proc_read(pid_t pid, struct nat_proc *out);
+/* All processes; a process that ends meanwhile is left out. Negative on failure. */
+int nat_procs_scan(struct nat_procs *out);
+void nat_procs_release(struct nat_procs *p);
+/* Mark what descends from root (root itself not); returns how many. */
+size_t nat_procs_mark_below(struct nat_procs *p, pid_t root);
+/* Does the process have this entry ("NAME=value") in the environment it was started with?
+ */
+bool nat_proc_has_env(pid_t pid, const char *entry);
+
+/* The first len - 1 bytes of a small file; returns the length, negative errno. */
+long nat_read_file(int dir_fd, const char *path, char *out, size_t size);
+/* Write a value into a control file such as a cgroup's, in one write. */
+int nat_write_file(const char *path, const char *value);
+/* A decimal number at *at, which is moved behind it and the blanks that follow. */
+uint64_t nat_scan_u64(const char **at);
+
+#endif

@@ -1,0 +1,179 @@
+/* The order in the child matters: groups first (while still root), then the user, then
+ * everything that touches the sandbox (with the user's own rights, so that a link in it
+ * leads nowhere the user could not go), then exec. */
+#include "task.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "groups.h"
+
+/* Pass the fault to the parent; one write of less than PIPE_BUF is whole. */
+static _Noreturn void child_fail(int fd, const struct nat_fault *fault)
+{
+    (void)!write(fd, fault, sizeof(*fault));
+    _exit(127);
+}
+
+static void reset_signals(void)
+{
+    const struct sigaction dfl = {.sa_handler = SIG_DFL};
+    for (int i = 1; i < NSIG; i++) {
+        (void)sigaction(i, &dfl, NULL); /* KILL and STOP refuse */
+    }
+    sigset_t none;
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int become_user(const struct nat_spec *spec, struct nat_fault *fault)
+{
+    if (!spec->has_user) {
+        return 0;
+    }
+    if (setgroups(spec->group_count, spec->groups) < 0 ||
+        setresgid(spec->gid, spec->gid, spec->gid) < 0 ||
+        setresuid(spec->uid, spec->uid, spec->uid) < 0) {
+        return nat_fault_set(fault, errno, "switch to user id %u", (unsigned)spec->uid);
+    }
+    return 0;
+}
+
+/* O_NONBLOCK only for the open: a fifo that somebody put there must not hold us up. */
+static int open_output(const char *name, int to, struct nat_fault *fault)
+{
+    const int flags = O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
+    int fd = open(name, flags, 0644);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        return nat_fault_set(fault, errno, "open '%s' in the sandbox", name);
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return nat_fault_set(fault, 0, "'%s' in the sandbox is not a regular file", name);
+    }
+    if (fcntl(fd, F_SETFL, O_APPEND) < 0 || dup2(fd, to) < 0) {
+        return nat_fault_set(fault, errno, "open '%s' in the sandbox", name);
+    }
+    return 0;
+}
+
+static int open_stdio(const struct nat_spec *spec, struct nat_fault *fault)
+{
+    if (chdir(spec->sandbox) < 0) {
+        return nat_fault_set(fault, errno, "enter sandbox '%s'", spec->sandbox);
+    }
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null < 0 || dup2(null, STDIN_FILENO) < 0) {
+        return nat_fault_set(fault, errno, "open '/dev/null'");
+    }
+    int rc = open_output("stdout", STDOUT_FILENO, fault);
+    return rc < 0 ? rc : open_output("stderr", STDERR_FILENO, fault);
+}
+
+/* In namespaces the command leads a session of its own. Without them it stays in the
+ * supervisor's session, as leader of a process group: that session is the mark by which a
+ * clean-up finds what a killed supervisor left behind. */
+static int
+separate(const struct nat_spec *spec, pid_t supervisor, struct nat_fault *fault)
+{
+    if ((spec->flags & NAT_NAMESPACES) != 0) {
+        return setsid() < 0 ? nat_fault_set(fault, errno, "make a session") : 0;
+    }
+    if (setpgid(0, 0) < 0) {
+        return nat_fault_set(fault, errno, "make a process group");
+    }
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != supervisor) {
+        return nat_fault_set(fault, ESRCH, "supervisor");
+    }
+    return 0;
+}
+
+struct child_args {
+    pid_t supervisor;
+    bool is_in_v2;
+    int fault_fd;
+};
+
+static _Noreturn void child_main(const struct nat_spec *spec, const struct child_args *a)
+{
+    struct nat_fault fault = {0};
+    reset_signals();
+    if (nat_groups_enter(spec, a->is_in_v2, &fault) < 0 ||
+        become_user(spec, &fault) < 0 ||
+        separate(spec, a->supervisor, &fault) < 0 || /* a new user clears PDEATHSIG */
+        open_stdio(spec, &fault) < 0) {
+        child_fail(a->fault_fd, &fault);
+    }
+    environ = spec->envp; /* where execvp looks for PATH */
+    execvp(spec->program, spec->argv);
+    (void)nat_fault_set(&fault, errno, "exec '%s'", spec->program);
+    child_fail(a->fault_fd, &fault);
+}
+
+/* Straight into the v2 group where there is one and the kernel can (5.7). */
+static pid_t fork_into(int group_fd, bool *out_is_in_v2)
+{
+    if (group_fd >= 0) {
+        struct clone_args args = {.flags = CLONE_INTO_CGROUP,
+                                  .exit_signal = SIGCHLD,
+                                  .cgroup = (uint64_t)group_fd};
+        *out_is_in_v2 = true; /* before the child exists: it reads it */
+        long pid = syscall(SYS_clone3, &args, sizeof(args));
+        if (pid >= 0) {
+            return (pid_t)pid;
+        }
+    }
+    *out_is_in_v2 = false;
+    return fork();
+}
+
+/* Fork the command. */
+pid_t nat_task_fork(const struct nat_spec *spec, int *out_fd, struct nat_fault *fault)
+{
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC) < 0) {
+        return nat_fault_set(fault, errno, "pipe");
+    }
+    struct child_args args = {.supervisor = getpid(), .fault_fd = fds[1]};
+    int group_fd = nat_groups_open_v2(spec);
+    pid_t pid = fork_into(group_fd, &args.is_in_v2);
+    if (pid == 0) {
+        child_main(spec, &args);
+    }
+    int err = errno;
+    if (group_fd >= 0) {
+        close(group_fd);
+    }
+    close(fds[1]);
+    if (pid < 0) {
+        close(fds[0]);
+        return nat_fault_set(fault, err, "fork");
+    }
+    *out_fd = fds[0];
+    return pid;
+}
+
+/* Read what the child said. */
+int nat_task_fault(int fd, struct nat_fault *fault)
+{
+    ssize_t n = read(fd, fault, sizeof(*fault));
+    if (n == 0) {
+        return 0;
+    }
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
+        return 1;
+    }
+    if (n != (ssize_t)sizeof(*fault)) {
+        return nat_fault_set(fault, n < 0 ? errno : EIO, "start the command");
+    }
+    return -1;
+}
