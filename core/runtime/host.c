@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "runtime/clock.h"
+#include "runtime/http_server.h"
 #include "runtime/inbox.h"
 #include "runtime/journal.h"
 #include "runtime/log_sinks.h"
@@ -45,7 +46,8 @@ struct rt_host {
     void *arg;
     struct rt_timers *timers;
     struct rt_metrics *metrics;
-    struct view *views; /* the core's own is the last */
+    struct http_server *server; /* NULL: no HTTP */
+    struct view *views;         /* the core's own is the last */
     uint64_t random_pool[RANDOM_POOL];
     size_t random_left;
     size_t works; /* in flight */
@@ -196,11 +198,12 @@ static int host_http_route(const struct mu_host *h,
                            void *arg,
                            struct mu_error *err)
 {
-    (void)method;
-    (void)handler;
-    (void)arg;
-    (void)host_of(h);
-    return mu_fail(err, -ENOTSUP, "no HTTP listener '%s' for '%s'", listener, pattern);
+    struct rt_host *host = host_of(h);
+    if (host->server == NULL) {
+        return mu_fail(err, -ENOTSUP, "no HTTP listener '%s' for '%s'", listener,
+                       pattern);
+    }
+    return http_server_route(host->server, listener, method, pattern, handler, arg, err);
 }
 
 static int host_http_request(const struct mu_host *h,
@@ -254,6 +257,13 @@ static const struct mu_host host_table = {
     .gauge_set = host_gauge_set,
     .metrics_each = host_metrics_each,
     .http_route = host_http_route,
+    .http_reply = http_exchange_reply,
+    .http_stream_begin = http_exchange_stream_begin,
+    .http_stream_write = http_exchange_stream_write,
+    .http_stream_drain = http_exchange_stream_drain,
+    .http_stream_end = http_exchange_stream_end,
+    .http_on_close = http_exchange_on_close,
+    .http_request_of = http_exchange_request,
     .http_request = host_http_request,
     .journal_open = host_journal_open,
     .journal_append = journal_append,
@@ -308,6 +318,21 @@ const struct mu_host *rt_host_get(struct rt_host *host)
         v = v->next;
     }
     return &v->table;
+}
+
+void rt_host_set_http_server(struct rt_host *host, struct http_server *server)
+{
+    host->server = server;
+}
+
+void rt_host_log_detail(void *arg, int level, const char *message, const char *detail)
+{
+    const struct mu_host *h = rt_host_get(arg);
+    if (detail == NULL) {
+        h->log(h, level, message, NULL);
+    } else {
+        h->log(h, level, message, "detail=%s", detail);
+    }
 }
 
 const struct rt_log *rt_host_log(const struct rt_host *host)

@@ -34,6 +34,13 @@ const struct mu_host *rt_host_view(struct rt_host *host, const char *plugin);
  * closed or closing. cb is the last touch. */
 void rt_host_close(struct rt_host *host, mu_cb cb, void *arg);
 
+/* Where http_route goes. NULL (as at first): http_route answers -ENOTSUP. */
+struct http_server;
+void rt_host_set_http_server(struct rt_host *host, struct http_server *server);
+
+/* For components that log a text of pairs made already; arg is the struct rt_host. */
+void rt_host_log_detail(void *arg, int level, const char *message, const char *detail);
+
 /* The process's log, for what has no host at hand (crash reports). */
 struct rt_log;
 const struct rt_log *rt_host_log(const struct rt_host *host);

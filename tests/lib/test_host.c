@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "runtime/host.h"
+#include "runtime/http_server.h"
 #include "runtime/log_sinks.h"
 
 int test_fd_count(void)
@@ -98,7 +99,20 @@ struct test_host *test_host_open(void)
         fail_msg("%s", err.text);
     }
     th->host = rt_host_get(th->rt);
+    const struct http_server_config http = {.log = rt_host_log_detail, .log_arg = th->rt};
+    th->http = http_server_create(th->loop, &http);
+    rt_host_set_http_server(th->rt, th->http);
     return th;
+}
+
+uint16_t test_host_listen(struct test_host *th, const char *listener)
+{
+    uint16_t port = 0;
+    struct mu_error err;
+    if (http_server_listen(th->http, listener, "127.0.0.1", 0, &port, &err) < 0) {
+        fail_msg("%s", err.text);
+    }
+    return port;
 }
 
 static void on_timeout(uv_timer_t *timer)
@@ -138,6 +152,12 @@ static void set_flag(void *arg)
 
 void test_host_close(struct test_host *th)
 {
+    bool stopped = false;
+    http_server_stop(th->http, 0, set_flag, &stopped);
+    if (!test_host_run_until(th, &stopped, 10000)) {
+        fail_msg("the HTTP server does not stop");
+    }
+    http_server_destroy(th->http);
     bool closed = false;
     rt_host_close(th->rt, set_flag, &closed);
     bool in_time = test_host_run_until(th, &closed, 10000);

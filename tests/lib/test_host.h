@@ -20,12 +20,14 @@
 
 #include <muster/host.h>
 
+struct http_server;
 struct rt_host;
 
 struct test_host {
     uv_loop_t *loop;
     struct rt_host *rt;
     const struct mu_host *host;
+    struct http_server *http;
     char *work_dir;         /* under $TMPDIR, removed at close */
     bool failed;            /* somebody called host->failed */
     struct mu_error reason; /* and why */
@@ -39,6 +41,8 @@ struct test_host *test_host_open(void);
 bool test_host_run_until(struct test_host *th, const bool *flag, uint64_t timeout_ms);
 /* Lets the loop turn n times without waiting. */
 void test_host_turn(struct test_host *th, int n);
+/* Serves the named listener on a free port of 127.0.0.1 and returns it. */
+uint16_t test_host_listen(struct test_host *th, const char *listener);
 void test_host_close(struct test_host *th);
 
 /* Open file descriptors of this process. */
