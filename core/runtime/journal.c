@@ -4,7 +4,8 @@
  * close. They run one after the other in the order of the calls. Frames are laid out in
  * the batch's memory when they are queued and completed (numbers, checksums) by the
  * worker, which alone touches `file` and the running batch until on_batch_done. The first
- * failure is kept: it fails all that waits, in order, and every later call.
+ * failure is kept: it fails all that waits, in order, and every later call; only
+ * a rewrite that failed before it took the file's place is nobody else's matter.
  */
 #include "runtime/journal.h"
 
@@ -38,6 +39,7 @@ struct batch {
     size_t len, cap;
     MU_VEC(struct ack) acks;
     int status;
+    bool is_intact; /* a failed rewrite that did not touch the journal */
 };
 
 struct mu_journal {
@@ -107,7 +109,7 @@ static void run_batch(uv_work_t *work)
         b->status = journal_file_append(&j->file, b->data, b->len);
         break;
     case BATCH_REWRITE:
-        b->status = journal_file_rewrite(&j->file, b->data, b->len);
+        b->status = journal_file_rewrite(&j->file, b->data, b->len, &b->is_intact);
         break;
     case BATCH_CLOSE:
         if (b->status == 0) {
@@ -181,7 +183,7 @@ static void on_batch_done(uv_work_t *work, int status)
     struct mu_list done;
     mu_list_init(&done);
     mu_list_append(&done, &b->link);
-    if (b->status < 0) {
+    if (b->status < 0 && !b->is_intact) {
         j->status = b->status;
         fail_waiting(j, &done);
     }

@@ -33,9 +33,12 @@ MU_NODISCARD int journal_open(struct uv_loop_s *loop,
  * (closed), or the code it has failed with; then cb never runs. */
 MU_NODISCARD int journal_append(
     struct mu_journal *j, const void *data, size_t len, mu_journal_done_cb cb, void *arg);
-/* Replace all records, those of appends still waiting included, by these. Callback,
- * errors and ownership as of journal_append, but -ENOMEM instead of -ENOBUFS: the size is
- * what the caller holds already. */
+/* Replace all records, those of appends still waiting included, by these.
+ * Ownership: records are copied.
+ * Callback:  as of journal_append. Negative: the old records stand, with the appends that
+ *            came meanwhile behind them; the journal has failed only if those fail too.
+ * Errors:    as of journal_append, but -ENOMEM instead of -ENOBUFS: the size is what the
+ *            caller holds already. */
 MU_NODISCARD int journal_rewrite(struct mu_journal *j,
                                  const struct mu_slice *records,
                                  size_t count,

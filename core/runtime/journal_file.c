@@ -189,14 +189,21 @@ static int install(struct journal_file *f, int fd, const struct journal_file *ne
     return sync_directory_of(f->path);
 }
 
-int journal_file_rewrite(struct journal_file *f, uint8_t *data, size_t len)
+int journal_file_rewrite(struct journal_file *f,
+                         uint8_t *data,
+                         size_t len,
+                         bool *out_is_intact)
 {
     struct journal_file next = {0};
+    int old = f->fd;
     int fd = write_tmp(f, data, len, &next);
-    if (fd < 0) {
-        return fd;
+    int rc = fd < 0 ? fd : install(f, fd, &next);
+    if (rc < 0) {
+        /* Renamed but the directory not synced: a power loss could bring the old content
+         * back, without what would be appended from here on. */
+        *out_is_intact = f->fd == old;
     }
-    return install(f, fd, &next);
+    return rc;
 }
 
 int journal_file_append(struct journal_file *f, uint8_t *data, size_t len)

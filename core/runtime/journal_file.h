@@ -34,9 +34,13 @@ MU_NODISCARD int journal_file_open(struct journal_file *f,
  * is cut off again as far as the disk allows; the file must not be appended to anymore.
  */
 MU_NODISCARD int journal_file_append(struct journal_file *f, uint8_t *data, size_t len);
-/* Replace the whole content by the begun frames in data. On failure either the old or the
- * new content stands; the file must not be appended to anymore. */
-MU_NODISCARD int journal_file_rewrite(struct journal_file *f, uint8_t *data, size_t len);
+/* Replace the whole content by the begun frames in data. *out_is_intact is written on
+ * failure: true, the old content stands and can be appended to as before; false, either
+ * content may stand after a crash, and the file must not be appended to anymore. */
+MU_NODISCARD int journal_file_rewrite(struct journal_file *f,
+                                      uint8_t *data,
+                                      size_t len,
+                                      bool *out_is_intact);
 /* Mark the end as reached in order, so that a later look tells damage of the last group
  * from a torn tail. Best effort: without the mark nothing is lost. */
 void journal_file_seal(struct journal_file *f);
