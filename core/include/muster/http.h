@@ -54,7 +54,7 @@ enum mu_http_limits {
 MU_API const char *
 mu_http_header_get(const struct mu_http_header *headers, size_t count, const char *name);
 /* Percent-decode src (len bytes; '+' is a blank when in_query) into out (cap bytes incl.
- * NUL). -E2BIG, MU_E_INVALID (bad escape or NUL byte). */
+ * NUL). 0, -E2BIG or MU_E_INVALID (bad escape or NUL byte). */
 MU_API MU_NODISCARD int
 mu_http_decode(const char *src, size_t len, bool in_query, char *out, size_t cap);
 /* Value of the n-th (from 0) query parameter called name, decoded into out; returns its

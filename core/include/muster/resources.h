@@ -85,7 +85,7 @@ mu_resources_has_port(const struct mu_resources *r,
 
 /* "cpus:4;mem:4096;ports:[31000-32000,33000-33010];zone:{a,b}", name(role):value.
  * default_role for entries without one. Fractions beyond 3 decimals are rounded half to
- * even. Errors name the entry. */
+ * even. Errors name the entry. out is written on success only and not released before. */
 MU_API MU_NODISCARD int mu_resources_parse(const char *text,
                                            const char *default_role,
                                            struct mu_resources *out,
