@@ -93,6 +93,7 @@ char *mu_arena_strdup(struct mu_arena *a, const char *s)
 
 char *mu_arena_printf(struct mu_arena *a, const char *fmt, ...)
 {
+    MU_PRE(fmt != NULL); /* else gcc's sanitizer build sees a NULL format */
     va_list args;
     va_start(args, fmt);
     va_list again;

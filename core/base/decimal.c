@@ -1,5 +1,6 @@
-/* Decimal text of milli-units and doubles.
+/* Decimal text of integers, milli-units and doubles.
  *
+ * Integers are written without printf: they are most of what hot output paths write.
  * For a normal double, "%.15g" gives back whatever had at most 15 digits, so it is the
  * shortest when it reads back equal; 17 digits always do. Subnormals have fewer bits, and
  * there shorter texts are tried first.
@@ -13,12 +14,44 @@
 
 #include "base/check.h"
 
+size_t mu_u64_format(uint64_t v, char *out)
+{
+    char reversed[MU_DECIMAL_TEXT];
+    size_t len = 0;
+    do {
+        reversed[len++] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v != 0);
+    for (size_t i = 0; i < len; i++) {
+        out[i] = reversed[len - 1 - i];
+    }
+    out[len] = '\0';
+    return len;
+}
+
+/* Writes the sign if there is one; the absolute value, which fits even for INT64_MIN. */
+static uint64_t take_sign(int64_t v, char *out, size_t *out_len)
+{
+    *out_len = v < 0 ? 1 : 0;
+    if (v < 0) {
+        *out = '-';
+        return 0 - (uint64_t)v;
+    }
+    return (uint64_t)v;
+}
+
+size_t mu_i64_format(int64_t v, char *out)
+{
+    size_t len;
+    uint64_t size = take_sign(v, out, &len);
+    return len + mu_u64_format(size, out + len);
+}
+
 size_t mu_milli_format(int64_t milli, bool always_point, char *out)
 {
-    uint64_t size = milli < 0 ? 0 - (uint64_t)milli : (uint64_t)milli;
-    int n = snprintf(out, MU_DECIMAL_TEXT, "%s%llu", milli < 0 ? "-" : "",
-                     (unsigned long long)(size / 1000));
-    size_t len = (size_t)n;
+    size_t len;
+    uint64_t size = take_sign(milli, out, &len);
+    len += mu_u64_format(size / 1000, out + len);
     unsigned rest = (unsigned)(size % 1000);
     if (rest == 0 && !always_point) {
         return len;

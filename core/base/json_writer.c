@@ -172,20 +172,14 @@ void mu_jw_raw(struct mu_jw *w, const char *json, size_t len)
 
 void mu_jw_uint(struct mu_jw *w, uint64_t v)
 {
-    char text[24];
-    size_t at = sizeof(text);
-    do {
-        text[--at] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v != 0);
-    mu_jw_raw(w, text + at, sizeof(text) - at);
+    char text[MU_DECIMAL_TEXT];
+    mu_jw_raw(w, text, mu_u64_format(v, text));
 }
 
 void mu_jw_int(struct mu_jw *w, int64_t v)
 {
-    char text[24];
-    int n = snprintf(text, sizeof(text), "%lld", (long long)v);
-    mu_jw_raw(w, text, (size_t)n);
+    char text[MU_DECIMAL_TEXT];
+    mu_jw_raw(w, text, mu_i64_format(v, text));
 }
 
 void mu_jw_milli(struct mu_jw *w, int64_t milli)

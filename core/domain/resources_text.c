@@ -113,8 +113,8 @@ parse_ranges(const struct piece *p, struct mu_resources *out, struct mu_error *e
     char *rest;
     int status = strip_brackets(p, ']', &rest, err);
     for (char *part; status == 0 && (part = next_part(&rest)) != NULL;) {
-        uint64_t begin;
-        uint64_t end;
+        uint64_t begin = 0;
+        uint64_t end = 0;
         char *dash = strchr(part, '-');
         if (dash == NULL) {
             return mu_fail(err, MU_E_INVALID,

@@ -192,8 +192,8 @@ static void doubles_are_shortest_and_read_back(void **state)
     assert_string_equal(double_text(&b, 200), "200");
     assert_string_equal(double_text(&b, 5e-324), "5e-324");
     assert_string_equal(double_text(&b, -1.15), "-1.15");
-    assert_string_equal(double_text(&b, NAN), "null");
-    assert_string_equal(double_text(&b, -INFINITY), "null");
+    assert_string_equal(double_text(&b, (double)NAN), "null");
+    assert_string_equal(double_text(&b, -(double)INFINITY), "null");
     struct mu_prng rng;
     mu_prng_seed(&rng, 2);
     for (int i = 0; i < 5000; i++) {
