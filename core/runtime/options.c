@@ -1,0 +1,457 @@
+/* See options.h; the tables are in options_table.c. */
+#include "runtime/options.h"
+
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+#include <muster/kind/api.h>
+#include <muster/resources.h>
+
+#include "base/alloc.h"
+#include "runtime/file.h"
+#include "runtime/log_sinks.h"
+
+static const struct {
+    const char *name;
+    uint32_t command, roles;
+} commands[] = {
+    {"master", OPTIONS_MASTER, MU_ROLE_MASTER | MU_ROLE_SCHEDULER},
+    {"agent", OPTIONS_AGENT, MU_ROLE_AGENT},
+    {"local", OPTIONS_LOCAL, MU_ROLE_MASTER | MU_ROLE_SCHEDULER | MU_ROLE_AGENT},
+};
+
+uint32_t options_command_parse(const char *name)
+{
+    for (size_t i = 0; i < MU_COUNT_OF(commands); i++) {
+        if (strcmp(commands[i].name, name) == 0) {
+            return commands[i].command;
+        }
+    }
+    return 0;
+}
+
+const char *options_command_name(uint32_t command)
+{
+    for (size_t i = 0; i < MU_COUNT_OF(commands); i++) {
+        if (commands[i].command == command) {
+            return commands[i].name;
+        }
+    }
+    return NULL;
+}
+
+uint32_t options_roles(uint32_t command)
+{
+    for (size_t i = 0; i < MU_COUNT_OF(commands); i++) {
+        if (commands[i].command == command) {
+            return commands[i].roles;
+        }
+    }
+    return 0;
+}
+
+static bool is_master(uint32_t command)
+{
+    return (options_roles(command) & MU_ROLE_MASTER) != 0;
+}
+
+static bool is_agent(uint32_t command)
+{
+    return (options_roles(command) & MU_ROLE_AGENT) != 0;
+}
+
+/* What a check needs to know and where it complains. */
+struct check {
+    uint32_t command;
+    const struct mu_flags *flags;
+    struct mu_buf *errors;
+    bool failed;
+};
+
+__attribute__((format(printf, 2, 3))) static void
+complain(struct check *c, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    (void)mu_buf_printf(c->errors, "%s\n", text);
+    c->failed = true;
+}
+
+/* ---- which plugins ---- */
+
+static size_t
+select_list(struct check *c, const char *flag, const char *out[OPTIONS_PLUGINS_MAX])
+{
+    const char *const *items = NULL;
+    size_t count = mu_flags_list(c->flags, flag, &items);
+    if (count == 0) {
+        complain(c, "--%s: names no plugin", flag);
+    }
+    if (count > OPTIONS_PLUGINS_MAX) {
+        complain(c, "--%s: more than %d plugins", flag, OPTIONS_PLUGINS_MAX);
+        count = OPTIONS_PLUGINS_MAX;
+    }
+    for (size_t i = 0; i < count; i++) {
+        out[i] = items[i];
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(items[i], items[k]) == 0) {
+                complain(c, "--%s: '%s' is given twice", flag, items[i]);
+            }
+        }
+    }
+    return count;
+}
+
+static bool is_zk_url(const char *text)
+{
+    return text != NULL && strncmp(text, "zk://", 5) == 0;
+}
+
+static bool wants_zk(uint32_t command, const struct mu_flags *flags)
+{
+    return mu_flags_string(flags, "zk") != NULL ||
+           (command == OPTIONS_AGENT && is_zk_url(mu_flags_string(flags, "master")));
+}
+
+static void select_registries(const struct mu_flags *flags, struct options_selection *out)
+{
+    out->registry = mu_flags_string(flags, "registry");
+    if (out->registry == NULL) {
+        out->registry =
+            mu_flags_string(flags, "work_dir") != NULL ? "replicated_log" : "in_memory";
+    }
+    if (strcmp(out->registry, "log_storage") == 0) {
+        out->registry = "replicated_log"; /* its other name in Mesos */
+    }
+    out->app_registry = mu_flags_string(flags, "app_registry");
+    if (out->app_registry == NULL) {
+        bool is_lost = strcmp(out->registry, "in_memory") == 0;
+        bool has_zk = out->election != NULL && strcmp(out->election, "zk") == 0;
+        out->app_registry = is_lost && has_zk ? "zk" : out->registry;
+    }
+}
+
+int options_select(uint32_t command,
+                   const struct mu_flags *flags,
+                   struct options_selection *out,
+                   struct mu_buf *errors)
+{
+    struct check c = {.command = command, .flags = flags, .errors = errors};
+    *out = (struct options_selection){.plugin_dir = mu_flags_string(flags, "plugin_dir")};
+    out->election = mu_flags_string(flags, "election");
+    if (out->election == NULL && wants_zk(command, flags)) {
+        out->election = "zk";
+    } else if (out->election == NULL && is_master(command)) {
+        out->election = "in_memory"; /* an agent with a fixed master needs none */
+    }
+    if (is_master(command)) {
+        select_registries(flags, out);
+    }
+    if (is_agent(command)) {
+        out->containerizer_count = select_list(&c, "containerizers", out->containerizers);
+    }
+    out->api_count = select_list(&c, "api", out->apis);
+    return c.failed ? MU_E_INVALID : 0;
+}
+
+/* ---- values ---- */
+
+static int64_t check_int(struct check *c, const char *flag, int64_t min, int64_t max)
+{
+    int64_t v = mu_flags_int(c->flags, flag);
+    if (v < min || v > max) {
+        complain(c, "--%s: %lld is not between %lld and %lld", flag, (long long)v,
+                 (long long)min, (long long)max);
+    }
+    return v;
+}
+
+static uint16_t check_port(struct check *c, const char *flag)
+{
+    int64_t v = check_int(c, flag, 0, UINT16_MAX);
+    return v < 0 || v > UINT16_MAX ? 0 : (uint16_t)v;
+}
+
+static void
+check_duration(struct check *c, const char *flag, uint64_t min_ms, uint64_t max_ms)
+{
+    uint64_t v = mu_flags_duration_ms(c->flags, flag);
+    if (v < min_ms || v > max_ms) {
+        complain(c, "--%s: %llu ms is not between %llu and %llu ms", flag,
+                 (unsigned long long)v, (unsigned long long)min_ms,
+                 (unsigned long long)max_ms);
+    }
+}
+
+static void check_zk_url(struct check *c, const char *flag)
+{
+    const char *url = mu_flags_string(c->flags, flag);
+    if (url == NULL) {
+        return;
+    }
+    if (!is_zk_url(url)) {
+        complain(c, "--%s: Error parsing ZooKeeper URL: it does not begin with zk://",
+                 flag);
+        return;
+    }
+    const char *path = strchr(url + 5, '/');
+    if (path == NULL || path[1] == '\0') {
+        complain(c,
+                 "--%s: Expecting a (chroot) path for ZooKeeper ('/' is not supported)",
+                 flag);
+    } else if (path == url + 5 || path[-1] == '@') {
+        complain(c, "--%s: Error parsing ZooKeeper URL: it names no server", flag);
+    }
+}
+
+static void check_ip(struct check *c, const char *flag)
+{
+    const char *ip = mu_flags_string(c->flags, flag);
+    struct in6_addr out;
+    if (ip != NULL && uv_inet_pton(AF_INET, ip, &out) != 0 &&
+        uv_inet_pton(AF_INET6, ip, &out) != 0) {
+        complain(c, "--%s: '%s' is not an IP address", flag, ip);
+    }
+}
+
+static const int64_t day_ms = INT64_C(24) * 3600 * 1000;
+
+static void check_master(struct check *c, const struct options_selection *plugins)
+{
+    bool has_log = strcmp(plugins->registry, "replicated_log") == 0 ||
+                   strcmp(plugins->app_registry, "replicated_log") == 0;
+    if (has_log && mu_flags_string(c->flags, "work_dir") == NULL) {
+        complain(c, "--work_dir needed for replicated log based registry");
+    }
+    bool has_quorum = mu_flags_is_set(c->flags, "quorum");
+    if (has_quorum) {
+        (void)check_int(c, "quorum", 1, 1000);
+    } else if (has_log && mu_flags_string(c->flags, "zk") != NULL) {
+        complain(c,
+                 "Need to specify --quorum for replicated log based registry when using "
+                 "ZooKeeper");
+    }
+    check_duration(c, "agent_ping_timeout", 1000, 15 * 60 * 1000);
+    (void)check_int(c, "max_agent_ping_timeouts", 1, 1000000);
+    check_duration(c, "agent_reregister_timeout", 1000, 365 * (uint64_t)day_ms);
+    check_duration(c, "allocation_interval", 1, 3600 * 1000);
+    if (mu_flags_is_set(c->flags, "offer_timeout")) {
+        check_duration(c, "offer_timeout", 1, 365 * (uint64_t)day_ms);
+    }
+    (void)check_int(c, "max_completed_frameworks", 0, 1000000);
+    (void)check_int(c, "max_completed_tasks_per_framework", 0, 1000000);
+}
+
+static void check_scheduler(struct check *c)
+{
+    static const char *const spans_ms[] = {
+        "decline_offer_duration",       "min_revive_offers_interval",
+        "reconciliation_initial_delay", "reconciliation_interval",
+        "scale_apps_initial_delay",     "scale_apps_interval",
+        "task_launch_confirm_timeout",  "task_launch_timeout",
+        "kill_retry_timeout",
+    };
+    for (size_t i = 0; i < MU_COUNT_OF(spans_ms); i++) {
+        (void)check_int(c, spans_ms[i], 1, 365 * day_ms);
+    }
+    (void)check_int(c, "failover_timeout", 0, 3650 * day_ms / 1000);
+    (void)check_int(c, "max_instances_per_offer", 1, 1000000);
+    (void)check_int(c, "max_running_deployments", 1, 1000000);
+    int64_t min = check_int(c, "local_port_min", 1, UINT16_MAX);
+    int64_t max = check_int(c, "local_port_max", 1, UINT16_MAX);
+    if (min >= max) {
+        complain(c, "--local_port_min: %lld is not below --local_port_max (%lld)",
+                 (long long)min, (long long)max);
+    }
+}
+
+static void check_agent(struct check *c)
+{
+    check_duration(c, "registration_backoff_factor", 1, 60 * 1000);
+    const char *text = mu_flags_string(c->flags, "resources");
+    struct mu_resources resources = {0};
+    struct mu_error err;
+    if (text != NULL && mu_resources_parse(text, "*", &resources, &err) < 0) {
+        complain(c, "--resources: %s", err.text);
+    }
+    mu_resources_release(&resources);
+}
+
+/* "host:port" of the one master, or NULL when the election tells. */
+static const char *resolve_fixed_master(struct check *c)
+{
+    if (c->command != OPTIONS_AGENT || mu_flags_string(c->flags, "zk") != NULL) {
+        return NULL;
+    }
+    const char *master = mu_flags_string(c->flags, "master");
+    if (is_zk_url(master)) {
+        check_zk_url(c, "master");
+        return NULL;
+    }
+    const char *colon = strrchr(master, ':');
+    if (colon == NULL || colon == master || colon[1] == '\0' ||
+        strspn(colon + 1, "0123456789") != strlen(colon + 1)) {
+        complain(c, "--master: '%s' is neither HOST:PORT nor a zk:// URL", master);
+    }
+    return master;
+}
+
+/* A directory of this user alone: anybody may make directories where temporary files
+ * are. */
+static char *default_work_dir(struct check *c)
+{
+    const char *tmp = getenv("TMPDIR");
+    char *path = mu_xasprintf("%s/muster-%u", tmp != NULL && tmp[0] == '/' ? tmp : "/tmp",
+                              (unsigned)getuid());
+    struct stat st;
+    (void)mkdir(path, 0700); /* whether it is there shows in the next line */
+    if (lstat(path, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != getuid()) {
+        complain(c,
+                 "the default work_dir '%s' is not a directory of this user; give "
+                 "--work_dir",
+                 path);
+    }
+    return path;
+}
+
+static void resolve_work_dir(struct check *c, struct options *o)
+{
+    const char *given = mu_flags_string(c->flags, "work_dir");
+    if (given == NULL) {
+        o->work_dir = is_agent(c->command) ? default_work_dir(c) : NULL;
+        return;
+    }
+    if (given[0] == '\0') {
+        complain(c, "--work_dir: is empty");
+        return;
+    }
+    o->work_dir = file_absolute(given);
+    struct mu_error err;
+    if (file_prepare_dir(o->work_dir, &err) < 0) {
+        complain(c, "--work_dir: %s", err.text);
+    }
+}
+
+/* ---- addresses ---- */
+
+static bool is_any(const char *ip)
+{
+    return strcmp(ip, "0.0.0.0") == 0 || strcmp(ip, "::") == 0;
+}
+
+static bool is_loopback(const char *ip)
+{
+    return strncmp(ip, "127.", 4) == 0 || strcmp(ip, "::1") == 0;
+}
+
+/* The first IPv4 address of an interface that leads anywhere. */
+static char *first_interface_ip(void)
+{
+    uv_interface_address_t *list = NULL;
+    int count = 0;
+    char ip[INET6_ADDRSTRLEN] = "127.0.0.1";
+    if (uv_interface_addresses(&list, &count) != 0) {
+        return mu_xstrdup(ip);
+    }
+    for (int i = 0; i < count; i++) {
+        const uv_interface_address_t *a = &list[i];
+        if (!a->is_internal && a->address.address4.sin_family == AF_INET &&
+            uv_ip4_name(&a->address.address4, ip, sizeof(ip)) == 0) {
+            break;
+        }
+    }
+    uv_free_interface_addresses(list, count);
+    return mu_xstrdup(ip);
+}
+
+static void resolve_addresses(struct check *c, struct options *o)
+{
+    check_ip(c, "ip");
+    check_ip(c, "advertise_ip");
+    o->listen_ip = mu_xstrdup(mu_flags_string(c->flags, "ip"));
+    const char *told = mu_flags_string(c->flags, "advertise_ip");
+    if (told == NULL && !is_any(o->listen_ip)) {
+        told = o->listen_ip;
+    }
+    o->advertise_ip = told != NULL ? mu_xstrdup(told) : first_interface_ip();
+    const char *hostname = mu_flags_string(c->flags, "hostname");
+    char system_name[UV_MAXHOSTNAMESIZE] = "localhost";
+    size_t size = sizeof(system_name);
+    if (hostname != NULL && hostname[0] == '\0') {
+        complain(c, "--hostname: is empty");
+    }
+    if (hostname == NULL && !mu_flags_bool(c->flags, "hostname_lookup")) {
+        hostname = o->advertise_ip;
+    } else if (hostname == NULL) {
+        if (!is_loopback(o->advertise_ip)) {
+            (void)uv_os_gethostname(system_name, &size); /* stays localhost */
+        }
+        hostname = system_name;
+    }
+    o->hostname = mu_xstrdup(hostname);
+    if (is_master(c->command)) {
+        o->master_port = check_port(c, "port");
+        o->marathon_port = check_port(c, "marathon_port");
+    }
+    if (is_agent(c->command)) {
+        o->agent_port = check_port(c, is_master(c->command) ? "agent_port" : "port");
+    }
+}
+
+static void resolve_log(struct check *c, struct options *o)
+{
+    const char *level = mu_flags_string(c->flags, "logging_level");
+    o->log_level = MU_INFO;
+    if (rt_log_level_parse(level, &o->log_level) < 0) {
+        complain(c, "--logging_level: '%s' is none of ERROR, WARNING, INFO, DEBUG, TRACE",
+                 level);
+    }
+    const char *format = mu_flags_string(c->flags, "log_format");
+    o->log_json = strcmp(format, "json") == 0;
+    if (!o->log_json && strcmp(format, "text") != 0) {
+        complain(c, "--log_format: '%s' is neither text nor json", format);
+    }
+}
+
+int options_resolve(uint32_t command,
+                    const struct mu_flags *flags,
+                    struct options *out,
+                    struct mu_buf *errors)
+{
+    struct check c = {.command = command, .flags = flags, .errors = errors};
+    *out = (struct options){
+        .command = command, .roles = options_roles(command), .flags = flags};
+    c.failed = options_select(command, flags, &out->plugins, errors) < 0;
+    check_zk_url(&c, "zk");
+    if (is_master(command)) {
+        check_master(&c, &out->plugins);
+        check_scheduler(&c);
+    }
+    if (is_agent(command)) {
+        check_agent(&c);
+    }
+    out->master = resolve_fixed_master(&c);
+    resolve_log(&c, out);
+    resolve_addresses(&c, out);
+    resolve_work_dir(&c, out);
+    return c.failed ? MU_E_INVALID : 0;
+}
+
+void options_release(struct options *o)
+{
+    free(o->work_dir);
+    free(o->listen_ip);
+    free(o->advertise_ip);
+    free(o->hostname);
+    *o = (struct options){0};
+}
