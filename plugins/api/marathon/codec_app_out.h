@@ -1,0 +1,27 @@
+/* Apps and their tasks as Marathon's JSON: the canonical form of today plus the legacy
+ * keys `ports` and `uris`, and no key that a strict client would not know. */
+#ifndef MRT_CODEC_APP_OUT_H
+#define MRT_CODEC_APP_OUT_H
+
+#include <muster/json_writer.h>
+#include <muster/kind/api.h>
+
+/* What goes into an app's object beside the definition. */
+struct mrt_app_parts {
+    const struct mu_app_row
+        *row; /* counts, deployments, last failure: NULL for the definition alone */
+    bool counts, deployments, last_failure;
+    bool tasks; /* tasks_json: a complete array */
+    const char *tasks_json;
+    size_t tasks_len;
+};
+
+void mrt_app_write(struct mu_jw *w,
+                   const struct mu_app *app,
+                   const struct mrt_app_parts *parts);
+void mrt_task_write(struct mu_jw *w, const struct mu_app_task_row *t);
+void mrt_time_write(struct mu_jw *w, const char *key, int64_t wall_ms);
+/* Service ports in the order of the definition; out has room for max. */
+size_t mrt_service_ports(const struct mu_app *app, uint16_t *out, size_t max);
+
+#endif
