@@ -63,5 +63,11 @@ struct mu_registry_ops {
     void (*close)(struct mu_registry_store *s, mu_cb closed_cb, void *arg);
 };
 
+/* For registries: are keys and values of a batch within the limits? -E2BIG, or
+ * MU_E_INVALID for an empty key; the text names key and limit. Pure, any thread. */
+MU_API MU_NODISCARD int mu_registry_check_ops(const struct mu_registry_op *ops,
+                                              size_t count,
+                                              struct mu_error *err);
+
 MU_EXTERN_C_END
 #endif

@@ -1,0 +1,14 @@
+/* Where a log lies: <work_dir>/replicated_log/<name>.log, a journal. */
+#ifndef RLOG_STORAGE_H
+#define RLOG_STORAGE_H
+
+#include <muster/host.h>
+
+/* Make the directory, if it is missing, and its name durable. */
+MU_NODISCARD int rlog_storage_prepare(const struct mu_host *host, struct mu_error *err);
+/* Is this a name that a file can have? MU_E_INVALID. */
+MU_NODISCARD int rlog_storage_check_name(const char *name, struct mu_error *err);
+/* The path of a log; free() it. */
+char *rlog_storage_path(const struct mu_host *host, const char *name);
+
+#endif
