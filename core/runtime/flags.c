@@ -21,7 +21,8 @@
 #define ENV_PREFIX "MUSTER_"
 
 struct group {
-    struct flags_table src;
+    struct flags_table src; /* its title is ours */
+    char *title;
     struct mu_flags *values;
 };
 
@@ -59,6 +60,7 @@ void flags_destroy(struct flags *f)
     }
     for (size_t i = 0; i < f->groups.count; i++) {
         mu_flags_destroy(f->groups.v[i].values);
+        free(f->groups.v[i].title);
     }
     MU_VEC_RELEASE(&f->groups);
     MU_VEC_RELEASE(&f->entries);
@@ -167,13 +169,15 @@ int flags_add(struct flags *f,
         return status;
     }
     size_t entries_before = f->entries.count;
-    const struct group fresh = {.src = *src};
+    struct group fresh = {.src = *src, .title = mu_xstrdup(src->title)};
+    fresh.src.title = fresh.title;
     MU_VEC_PUSH(&f->groups, fresh);
     for (size_t i = 0; src->table != NULL && src->table[i].name != NULL; i++) {
         status = add_entry(f, &src->table[i], err);
         if (status < 0) {
             f->entries.count = entries_before;
             f->groups.count--;
+            free(fresh.title);
             return status;
         }
     }

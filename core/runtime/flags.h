@@ -4,7 +4,8 @@
  * command line and the environment are parsed against their union. A flag `wait` of
  * plugin `zk` is --zk_wait; one marked MU_FLAG_GLOBAL_NAME keeps its name, and when
  * several tables declare the same global name, all get the value. Every mistake is
- * reported, not just the first. Tables are borrowed. Start-up only, main thread.
+ * reported, not just the first. Tables are borrowed, titles copied. Start-up only, main
+ * thread.
  *
  * Accepted, since users of Mesos and Marathon write all of these: --name=value,
  * --name value (not for booleans), --name, --no-name and --disable_name for booleans;

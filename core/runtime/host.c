@@ -25,7 +25,7 @@
 struct view {
     struct mu_host table;
     struct rt_host *host;
-    const char *plugin; /* NULL: the core */
+    char *plugin; /* NULL: the core */
     struct view *next;
 };
 
@@ -279,7 +279,7 @@ const struct mu_host *rt_host_view(struct rt_host *host, const char *plugin)
     v->table = host_table;
     v->table.impl = v;
     v->host = host;
-    v->plugin = plugin;
+    v->plugin = mu_xstrdup(plugin);
     v->next = host->views;
     host->views = v;
     return &v->table;
@@ -348,6 +348,7 @@ static void maybe_closed(struct rt_host *host)
     while (host->views != NULL) {
         struct view *v = host->views;
         host->views = v->next;
+        free(v->plugin);
         free(v);
     }
     rt_metrics_destroy(host->metrics);

@@ -28,7 +28,7 @@ int rt_host_open(const struct rt_host_config *config,
                  struct mu_error *err);
 /* The table for the core itself, and for tests. */
 const struct mu_host *rt_host_get(struct rt_host *host);
-/* A table whose lines carry this name (borrowed); lives as long as the host. */
+/* A table whose lines carry this name (copied); lives as long as the host. */
 const struct mu_host *rt_host_view(struct rt_host *host, const char *plugin);
 /* Waits for work in flight, then closes all handles. Every inbox and journal must be
  * closed or closing. cb is the last touch. */

@@ -59,15 +59,17 @@ uint32_t options_roles(uint32_t command); /* enum mu_roles */
 /* The flags of one subcommand, ends with a zeroed entry; free() it (the texts are
  * static). */
 struct mu_flag *options_table(uint32_t command);
+/* Those that exactly these subcommands (bits) have; for the manual page. */
+struct mu_flag *options_table_of_exactly(uint32_t commands);
 /* Old spellings, for flags_set_aliases. */
 const struct flags_alias *options_aliases(void);
 
 /* Errors: MU_E_INVALID, appended to errors, a line each; out is filled as far as it
  * goes. */
-MU_NODISCARD int options_select(uint32_t command,
-                                const struct mu_flags *flags,
-                                struct options_selection *out,
-                                struct mu_buf *errors);
+int options_select(uint32_t command,
+                   const struct mu_flags *flags,
+                   struct options_selection *out,
+                   struct mu_buf *errors);
 /* Appends a line per mistake to errors: MU_E_INVALID. out is the caller's to release in
  * any case. flags is borrowed. */
 MU_NODISCARD int options_resolve(uint32_t command,

@@ -209,16 +209,27 @@ static const struct flags_alias alias_table[] = {
     {NULL, NULL},
 };
 
-struct mu_flag *options_table(uint32_t command)
+static struct mu_flag *pick(uint32_t commands, bool exactly)
 {
     struct mu_flag *table = mu_xcalloc(MU_COUNT_OF(option_table) + 1, sizeof(*table));
     size_t count = 0;
     for (size_t i = 0; i < MU_COUNT_OF(option_table); i++) {
-        if ((option_table[i].commands & command) != 0) {
+        uint32_t of_flag = option_table[i].commands;
+        if (exactly ? of_flag == commands : (of_flag & commands) != 0) {
             table[count++] = option_table[i].flag;
         }
     }
     return table;
+}
+
+struct mu_flag *options_table(uint32_t command)
+{
+    return pick(command, false);
+}
+
+struct mu_flag *options_table_of_exactly(uint32_t commands)
+{
+    return pick(commands, true);
 }
 
 const struct flags_alias *options_aliases(void)
