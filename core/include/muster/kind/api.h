@@ -26,12 +26,14 @@ enum mu_roles {
 /* ---- commands (to the app scheduler) ---- */
 
 enum mu_command_type {
-    MU_CMD_APPS_PUT =
-        1, /* apps: full definitions, created or replaced, one deployment for all */
-    MU_CMD_APP_DELETE,      /* ids[0..n) */
-    MU_CMD_APP_RESTART,     /* ids[0] */
-    MU_CMD_TASKS_KILL,      /* ids: task ids; scale: instances go down with them, as a
-                               deployment */
+    MU_CMD_APPS_PUT = 1, /* apps: full definitions, created or replaced; ids: apps that go
+                            at the same time (a group's, when it is replaced). One
+                            deployment for all; without any of both an empty one, which
+                            succeeds at once */
+    MU_CMD_APP_DELETE,   /* ids[0..n) */
+    MU_CMD_APP_RESTART,  /* ids[0] */
+    MU_CMD_TASKS_KILL,   /* ids: task ids; scale: instances go down with them, as a
+                            deployment */
     MU_CMD_DEPLOYMENT_STOP, /* ids[0]; force: stop and leave; else: a new deployment that
                                undoes it */
     MU_CMD_QUEUE_RESET,     /* ids[0]: clear an app's launch delay */
