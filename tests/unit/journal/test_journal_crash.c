@@ -7,15 +7,12 @@
  * least up to the last one that came through the pipe.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -23,6 +20,7 @@
 #include "base/alloc.h"
 #include "base/parse.h"
 #include "base/prng.h"
+#include "lib/killed_writer.h"
 #include "unit/journal/journal_kit.h"
 
 #define ROUNDS 30
@@ -148,8 +146,6 @@ static int writer_main(const char *path, const char *seed, bool can_rewrite)
 
 /* ---- the parent ---- */
 
-/* Let a writer work until `enough` acknowledgements came and a random moment more has
- * passed, kill it, and return the last number it had acknowledged (0: none). */
 static uint64_t run_and_kill(const char *path, int round, struct mu_prng *prng, bool rw)
 {
     char seed[24];
@@ -157,34 +153,7 @@ static uint64_t run_and_kill(const char *path, int round, struct mu_prng *prng, 
     mu_auto_free char *mode = mu_xstrdup(rw ? "rewrite" : "append");
     mu_auto_free char *file = mu_xstrdup(path);
     char *const argv[] = {program_invocation_short_name, mode, file, seed, NULL};
-    int ends[2];
-    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        dup2(ends[1], STDOUT_FILENO);
-        execv("/proc/self/exe", argv);
-        _exit(127);
-    }
-    close(ends[1]);
-    uint64_t last = 0;
-    uint64_t number;
-    uint64_t enough = mu_prng_below(prng, 60);
-    for (uint64_t i = 0; i < enough; i++) {
-        assert_int_equal(read(ends[0], &number, sizeof(number)), sizeof(number));
-        last = number;
-    }
-    struct timespec moment = {0, (long)mu_prng_below(prng, 3000000)};
-    nanosleep(&moment, NULL); /* the kill must not follow an acknowledgement closely */
-    kill(pid, SIGKILL);
-    while (read(ends[0], &number, sizeof(number)) == sizeof(number)) {
-        last = number;
-    }
-    close(ends[0]);
-    int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFSIGNALED(status));
-    return last;
+    return killed_writer_run(argv, prng);
 }
 
 static void kill_again_and_again(bool can_rewrite)
