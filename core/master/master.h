@@ -5,7 +5,9 @@
  * the registry is being read) -> LEADING. `LOST` or a failed recovery leads back to
  * STANDBY with all leader state thrown away as one unit. Links are the driver's numbers
  * for streams: agents and frameworks open with REGISTER/REREGISTER/SUBSCRIBE, which makes
- * the link theirs; one link per agent and framework, a newer one replaces the older.
+ * the link theirs; one link per agent and framework, a newer one replaces the older. Link
+ * numbers grow: a higher one was opened later. Link 0 is the operator (TEARDOWN of any
+ * framework).
  * Effects borrow nothing: the driver consumes and releases them. Loop thread (or
  * simulator) only.
  */
@@ -53,7 +55,7 @@ enum master_event_type {
     MASTER_EV_LOST,        /* text */
     MASTER_EV_LEADER,      /* leader (NULL: none) */
     MASTER_EV_ENTRY,       /* record: one of the registry, during recovery */
-    MASTER_EV_RECOVERED,   /* status, text */
+    MASTER_EV_RECOVERED,   /* status, text; epoch of the RECOVER answered (0: the last) */
     MASTER_EV_COMMITTED,   /* token, status, text */
     MASTER_EV_MESSAGE,     /* link, msg (borrowed) */
     MASTER_EV_LINK_CLOSED, /* link */
@@ -75,6 +77,8 @@ enum master_effect_type {
     MASTER_FX_RECOVER,  /* epoch: registry recover, then ENTRY... and RECOVERED */
     MASTER_FX_COMMIT,   /* token, record: then COMMITTED */
     MASTER_FX_LOG,      /* level, text: state changes for the log */
+    MASTER_FX_ABDICATE, /* text: it stepped down by itself (the registry is fenced, its
+                           outcome unknown, or cannot be read): withdraw, contend again */
 };
 struct master_effect {
     uint32_t type;
