@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,18 +11,15 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "procs.h"
 
 /* A task may nest groups in its own; more levels than this are left to the operator. */
 #define DEPTH_MAX 16
-
-static int join(char *out, size_t size, const char *dir, const char *name)
-{
-    int n = snprintf(out, size, "%s/%s", dir, name);
-    return n > 0 && (size_t)n < size ? 0 : -ENAMETOOLONG;
-}
+/* v1 shows "no limit" as the largest number of pages, in bytes. */
+#define NO_LIMIT (UINT64_C(1) << 60)
 
 /* The root group may have been removed since the plugin made it. */
 static int make_group(char *path)
@@ -72,7 +70,7 @@ int nat_groups_make(const struct nat_spec *spec, struct nat_fault *fault)
 static int enter(const char *path, bool is_v2)
 {
     char file[PATH_MAX];
-    int rc = join(file, sizeof(file), path, is_v2 ? "cgroup.procs" : "tasks");
+    int rc = nat_join(file, sizeof(file), path, is_v2 ? "cgroup.procs" : "tasks");
     return rc < 0 ? rc : nat_write_file(file, "0");
 }
 
@@ -93,34 +91,53 @@ int nat_groups_enter(const struct nat_spec *spec, bool is_in_v2, struct nat_faul
     return 0;
 }
 
-/* Leave the agent's groups. A v1 path and a v2 path differ in which file exists. */
-int nat_groups_leave(const struct nat_spec *spec, struct nat_fault *fault)
+/* Leave the agent's groups. */
+int nat_groups_leave(const struct nat_spec *spec, bool is_v2, struct nat_fault *fault)
 {
     for (size_t i = 0; i < spec->leave_count; i++) {
-        char *path = spec->leaves[i];
-        int rc = make_group(path);
-        if (rc == 0 || rc == -EEXIST) {
-            rc = enter(path, false);
+        const struct nat_cgroup *c = &spec->leaves[i];
+        if (((c->flags & NAT_CGROUP_V2) != 0) != is_v2) {
+            continue;
         }
-        if (rc == -ENOENT) {
-            rc = enter(path, true);
+        int rc = make_group(c->path);
+        if (rc == 0 || rc == -EEXIST) {
+            rc = enter(c->path, is_v2);
         }
         if (rc < 0) {
-            return nat_fault_set(fault, -rc, "move the supervisor to cgroup '%s'", path);
+            return nat_fault_set(fault, -rc, "move the supervisor to cgroup '%s'",
+                                 c->path);
         }
     }
     return 0;
 }
 
 /* Open the v2 group, if there is one. */
-int nat_groups_open_v2(const struct nat_spec *spec)
+int nat_groups_open_v2(const struct nat_cgroup *v, size_t count)
 {
-    for (size_t i = 0; i < spec->cgroup_count; i++) {
-        if ((spec->cgroups[i].flags & NAT_CGROUP_V2) != 0) {
-            return open(spec->cgroups[i].path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (size_t i = 0; i < count; i++) {
+        if ((v[i].flags & NAT_CGROUP_V2) != 0) {
+            (void)make_group(v[i].path); /* if it cannot be, open says so */
+            return open(v[i].path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         }
     }
     return -1;
+}
+
+/* Fork into a v2 group. The parent of a CLONE_PARENT child decides its exit signal. */
+pid_t nat_fork_into(int group_fd, unsigned long flags, bool *out_is_inside)
+{
+    struct clone_args args = {
+        .flags = flags | CLONE_INTO_CGROUP,
+        .exit_signal = (flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD,
+        .cgroup = (uint64_t)group_fd,
+    };
+    *out_is_inside = true; /* before the child exists: it reads its own copy */
+    long pid = group_fd >= 0 ? syscall(SYS_clone3, &args, sizeof(args)) : -1;
+    if (pid < 0) {
+        *out_is_inside = false;
+        pid = syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, NULL);
+    }
+    return (pid_t)pid;
 }
 
 static const struct nat_cgroup *memory_group(const struct nat_spec *spec)
@@ -136,7 +153,7 @@ static const struct nat_cgroup *memory_group(const struct nat_spec *spec)
 static int open_in(const char *dir, const char *name, int flags)
 {
     char path[PATH_MAX];
-    int rc = join(path, sizeof(path), dir, name);
+    int rc = nat_join(path, sizeof(path), dir, name);
     return rc < 0 ? -1 : open(path, flags | O_CLOEXEC);
 }
 
@@ -202,7 +219,7 @@ static uint64_t read_line_value(const char *dir, const char *file, const char *n
 {
     char path[PATH_MAX];
     char text[1024];
-    if (join(path, sizeof(path), dir, file) < 0 ||
+    if (nat_join(path, sizeof(path), dir, file) < 0 ||
         nat_read_file(AT_FDCWD, path, text, sizeof(text)) <= 0) {
         return 0;
     }
@@ -253,10 +270,23 @@ uint64_t nat_memory_max_bytes(const struct nat_spec *spec)
                            "");
 }
 
+/* Read the limit in force: it may have been changed since the start. */
+uint64_t nat_memory_limit_bytes(const struct nat_spec *spec)
+{
+    const struct nat_cgroup *m = memory_group(spec);
+    if (m == NULL) {
+        return 0;
+    }
+    bool is_v2 = (m->flags & NAT_CGROUP_V2) != 0;
+    uint64_t v =
+        read_line_value(m->path, is_v2 ? "memory.max" : "memory.limit_in_bytes", "");
+    return v < NO_LIMIT ? v : 0; /* v2's "max" reads as 0 */
+}
+
 static size_t signal_members(const char *dir, int signal_number)
 {
     char path[PATH_MAX];
-    if (join(path, sizeof(path), dir, "cgroup.procs") < 0) {
+    if (nat_join(path, sizeof(path), dir, "cgroup.procs") < 0) {
         return 0;
     }
     FILE *f = fopen(path, "re");
@@ -290,7 +320,7 @@ static size_t walk(const char *dir, int depth, visit_cb visit, int arg)
             continue;
         }
         char *below = malloc(PATH_MAX);
-        if (below != NULL && join(below, PATH_MAX, dir, e->d_name) == 0) {
+        if (below != NULL && nat_join(below, PATH_MAX, dir, e->d_name) == 0) {
             sum += walk(below, depth - 1, visit, arg); /* depth is bounded by DEPTH_MAX */
         }
         free(below);
@@ -309,7 +339,8 @@ size_t nat_groups_signal(const struct nat_cgroup *v, size_t count, int signal_nu
         char path[PATH_MAX];
         bool can_kill_at_once =
             (v[i].flags & NAT_CGROUP_V2) != 0 && signal_number == SIGKILL;
-        if (can_kill_at_once && join(path, sizeof(path), v[i].path, "cgroup.kill") == 0) {
+        if (can_kill_at_once &&
+            nat_join(path, sizeof(path), v[i].path, "cgroup.kill") == 0) {
             (void)nat_write_file(path, "1"); /* kernels before 5.14: the walk does it */
         }
         seen += walk(v[i].path, DEPTH_MAX, signal_members, signal_number);

@@ -11,6 +11,17 @@
 /* Bounds what one process's environment may make us read. */
 #define ENVIRON_MAX (256u << 10)
 
+/* Join a directory and a name. */
+int nat_join(char *out, size_t size, const char *dir, const char *name)
+{
+    int n = snprintf(out, size, "%s/%s", dir, name);
+    if (n < 0 || (size_t)n >= size) {
+        out[0] = '\0';
+        return -ENAMETOOLONG;
+    }
+    return 0;
+}
+
 /* Read a small file whole, NUL-terminated. */
 long nat_read_file(int dir_fd, const char *path, char *out, size_t size)
 {

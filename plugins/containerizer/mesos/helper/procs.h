@@ -32,6 +32,8 @@ size_t nat_procs_mark_below(struct nat_procs *p, pid_t root);
  */
 bool nat_proc_has_env(pid_t pid, const char *entry);
 
+/* dir/name into out; -ENAMETOOLONG (and "") when it does not fit. */
+int nat_join(char *out, size_t size, const char *dir, const char *name);
 /* The first len - 1 bytes of a small file; returns the length, negative errno. */
 long nat_read_file(int dir_fd, const char *path, char *out, size_t size);
 /* Write a value into a control file such as a cgroup's, in one write. */

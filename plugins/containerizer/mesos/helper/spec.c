@@ -42,12 +42,13 @@ static bool allocate(struct nat_spec *s, const struct counts *n)
     return true;
 }
 
-static bool take_cgroup(struct nat_spec *s, const struct nat_field *f)
+static bool
+take_cgroup(struct nat_cgroup *v, size_t *count, size_t max, const struct nat_field *f)
 {
-    if (s->cgroup_count == NAT_CGROUPS_MAX || f->len < 2 || f->data[1] != '/') {
+    if (*count == max || f->len < 2 || f->data[1] != '/') {
         return false;
     }
-    s->cgroups[s->cgroup_count++] =
+    v[(*count)++] =
         (struct nat_cgroup){.flags = (uint8_t)f->data[0], .path = f->data + 1};
     return true;
 }
@@ -107,9 +108,6 @@ static void take_number(struct nat_spec *s, const struct nat_field *f)
     case NAT_KEY_GROUP:
         s->groups[s->group_count++] = (gid_t)v;
         break;
-    case NAT_KEY_MEM_LIMIT:
-        s->mem_limit_bytes = v;
-        break;
     case NAT_KEY_TIMEOUT_MS:
         s->timeout_ms = v;
         break;
@@ -139,16 +137,12 @@ static bool take_field(struct nat_spec *s, const struct nat_field *f)
         s->envp[s->envc++] = f->data;
         return true;
     case NAT_KEY_CGROUP:
-        return take_cgroup(s, f);
+        return take_cgroup(s->cgroups, &s->cgroup_count, NAT_CGROUPS_MAX, f);
     case NAT_KEY_SETTING:
     case NAT_KEY_VOLUME:
         return take_pair(s, f);
     case NAT_KEY_LEAVE:
-        if (s->leave_count == NAT_LEAVES_MAX) {
-            return false;
-        }
-        s->leaves[s->leave_count++] = f->data;
-        return true;
+        return take_cgroup(s->leaves, &s->leave_count, NAT_LEAVES_MAX, f);
     default:
         take_number(s, f);
         return true;

@@ -41,13 +41,13 @@ struct nat_spec {
     size_t group_count;
     struct nat_cgroup cgroups[NAT_CGROUPS_MAX];
     size_t cgroup_count;
-    char *leaves[NAT_LEAVES_MAX];
+    struct nat_cgroup leaves[NAT_LEAVES_MAX];
     size_t leave_count;
     struct nat_setting *settings;
     size_t setting_count;
     struct nat_volume *volumes;
     size_t volume_count;
-    uint64_t mem_limit_bytes, timeout_ms;
+    uint64_t timeout_ms;
     int64_t pid;
     uint64_t start;
     void *block;

@@ -19,7 +19,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -46,6 +45,7 @@ struct supervisor {
     bool is_running;    /* executed */
     bool has_failed;    /* could not be executed */
     bool has_ended;     /* the command's own process has been reaped */
+    bool has_left_v2;   /* is already out of the agent's v2 group */
     int pending_signal; /* asked for before it ran */
 };
 
@@ -151,7 +151,7 @@ static _Noreturn void finish(struct supervisor *s)
     }
     end_all(s);
     s->status.oom |= nat_oom_kills(&s->spec) > 0;
-    s->status.mem_limit_bytes = s->spec.mem_limit_bytes;
+    s->status.mem_limit_bytes = nat_memory_limit_bytes(&s->spec);
     s->status.mem_max_bytes = nat_memory_max_bytes(&s->spec);
     s->status.leftover = !remove_groups(s);
     int rc = nat_state_write_status(s->state_fd, &s->status);
@@ -359,8 +359,10 @@ static int start(struct supervisor *s)
  * it is of the caller, which ends here: nobody between them has to stay. */
 static void enter_namespaces(struct supervisor *s)
 {
-    unsigned long flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_PARENT | SIGCHLD;
-    long pid = syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
+    bool is_inside;
+    int group_fd = nat_groups_open_v2(s->spec.leaves, s->spec.leave_count);
+    pid_t pid =
+        nat_fork_into(group_fd, CLONE_NEWPID | CLONE_NEWNS | CLONE_PARENT, &is_inside);
     if (pid > 0) {
         nat_out_begin(&s->out, NAT_BORN);
         nat_out_u64(&s->out, NAT_KEY_PID, (uint64_t)pid);
@@ -372,6 +374,10 @@ static void enter_namespaces(struct supervisor *s)
         send_fault(s, NAT_WARNING);
         s->spec.flags &= ~(uint32_t)NAT_NAMESPACES;
     }
+    if (group_fd >= 0) {
+        close(group_fd);
+    }
+    s->has_left_v2 = pid == 0 && is_inside;
 }
 
 static int prepare(struct supervisor *s)
@@ -389,7 +395,7 @@ static int prepare(struct supervisor *s)
         s->spec.cgroup_count = 0; /* none of them is ours */
         return rc;
     }
-    if (nat_groups_leave(&s->spec, &s->fault) < 0) {
+    if (nat_groups_leave(&s->spec, false, &s->fault) < 0) {
         send_fault(s, NAT_WARNING);
     }
     return 0;
@@ -414,6 +420,9 @@ _Noreturn void nat_supervise(int plugin_fd, int listen_fd)
     }
     if (in_namespaces(&s)) {
         enter_namespaces(&s);
+    }
+    if (!s.has_left_v2 && nat_groups_leave(&s.spec, true, &s.fault) < 0) {
+        send_fault(&s, NAT_WARNING);
     }
     if (!in_namespaces(&s) && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) {
         (void)nat_fault_set(&s.fault, errno, "become the container's subreaper");

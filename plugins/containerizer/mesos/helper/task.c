@@ -6,13 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "groups.h"
@@ -119,23 +117,6 @@ static _Noreturn void child_main(const struct nat_spec *spec, const struct child
     child_fail(a->fault_fd, &fault);
 }
 
-/* Straight into the v2 group where there is one and the kernel can (5.7). */
-static pid_t fork_into(int group_fd, bool *out_is_in_v2)
-{
-    if (group_fd >= 0) {
-        struct clone_args args = {.flags = CLONE_INTO_CGROUP,
-                                  .exit_signal = SIGCHLD,
-                                  .cgroup = (uint64_t)group_fd};
-        *out_is_in_v2 = true; /* before the child exists: it reads it */
-        long pid = syscall(SYS_clone3, &args, sizeof(args));
-        if (pid >= 0) {
-            return (pid_t)pid;
-        }
-    }
-    *out_is_in_v2 = false;
-    return fork();
-}
-
 /* Fork the command. */
 pid_t nat_task_fork(const struct nat_spec *spec, int *out_fd, struct nat_fault *fault)
 {
@@ -144,8 +125,8 @@ pid_t nat_task_fork(const struct nat_spec *spec, int *out_fd, struct nat_fault *
         return nat_fault_set(fault, errno, "pipe");
     }
     struct child_args args = {.supervisor = getpid(), .fault_fd = fds[1]};
-    int group_fd = nat_groups_open_v2(spec);
-    pid_t pid = fork_into(group_fd, &args.is_in_v2);
+    int group_fd = nat_groups_open_v2(spec->cgroups, spec->cgroup_count);
+    pid_t pid = nat_fork_into(group_fd, 0, &args.is_in_v2);
     if (pid == 0) {
         child_main(spec, &args);
     }

@@ -51,12 +51,11 @@ enum nat_key {
     NAT_KEY_ENV,     /* repeated, "NAME=value" */
     NAT_KEY_UID,
     NAT_KEY_GID,
-    NAT_KEY_GROUP,     /* repeated */
-    NAT_KEY_CGROUP,    /* repeated: 1 byte enum nat_cgroup_flags, absolute path */
-    NAT_KEY_SETTING,   /* repeated: absolute path, NUL, value: written before the start */
-    NAT_KEY_LEAVE,     /* repeated: cgroup the supervisor itself moves to */
-    NAT_KEY_VOLUME,    /* repeated: 1 byte read-only, host path, NUL, container path */
-    NAT_KEY_MEM_LIMIT, /* bytes asked for, for the message; 0 none */
+    NAT_KEY_GROUP,   /* repeated */
+    NAT_KEY_CGROUP,  /* repeated: 1 byte enum nat_cgroup_flags, absolute path */
+    NAT_KEY_SETTING, /* repeated: absolute path, NUL, value: written before the start */
+    NAT_KEY_LEAVE,   /* repeated, like CGROUP: where the supervisor itself moves to */
+    NAT_KEY_VOLUME,  /* repeated: 1 byte read-only, host path, NUL, container path */
     NAT_KEY_TIMEOUT_MS, /* of NAT_CLEAN: how long to try */
     NAT_KEY_SIGNAL = 32,
     NAT_KEY_PID,

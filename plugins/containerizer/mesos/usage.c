@@ -1,0 +1,142 @@
+#include "cgroups.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "helper/procs.h"
+
+#define NO_LIMIT (UINT64_C(1) << 60) /* v1 shows "none" as a number beyond this */
+
+/* The number behind `name ` at the start of a line; name "" takes the first line's.
+ * False: no such file or line. */
+static bool
+read_value(const char *dir, const char *file, const char *name, uint64_t *out_value)
+{
+    char path[NAT_CGROUP_PATH_MAX];
+    char text[3072]; /* memory.stat of v2 is the longest; what we want comes early */
+    if (nat_join(path, sizeof(path), dir, file) < 0 ||
+        nat_read_file(AT_FDCWD, path, text, sizeof(text)) <= 0) {
+        return false;
+    }
+    size_t len = strlen(name);
+    const char *line = text;
+    while (line != NULL && *line != '\0') {
+        if (len == 0 || (strncmp(line, name, len) == 0 && line[len] == ' ')) {
+            line += len > 0 ? len + 1 : 0;
+            *out_value = nat_scan_u64(&line);
+            return true;
+        }
+        line = strchr(line, '\n');
+        line = line != NULL ? line + 1 : NULL;
+    }
+    return false;
+}
+
+static uint32_t count_processes(const char *dir)
+{
+    char path[NAT_CGROUP_PATH_MAX];
+    FILE *f =
+        nat_join(path, sizeof(path), dir, "cgroup.procs") == 0 ? fopen(path, "re") : NULL;
+    if (f == NULL) {
+        return 0;
+    }
+    uint32_t n = 0;
+    char line[32];
+    while (fgets(line, sizeof(line), f) != NULL) {
+        n++;
+    }
+    fclose(f);
+    return n;
+}
+
+static void read_limit(const char *dir, const char *file, struct mu_container_usage *out)
+{
+    uint64_t v;
+    if (read_value(dir, file, "", &v) && v < NO_LIMIT) {
+        out->mem_limit_bytes = v; /* v2's "max" reads as 0: none */
+    }
+}
+
+static bool read_v2(const char *dir, struct mu_container_usage *out)
+{
+    bool has_cpu = read_value(dir, "cpu.stat", "user_usec", &out->cpu_user_us) &&
+                   read_value(dir, "cpu.stat", "system_usec", &out->cpu_system_us);
+    bool has_memory = read_value(dir, "memory.stat", "anon", &out->mem_rss_bytes);
+    read_limit(dir, "memory.max", out);
+    out->processes = count_processes(dir);
+    return has_cpu && has_memory;
+}
+
+static bool
+read_v1(const struct nat_layout *l, const char *id, struct mu_container_usage *out)
+{
+    char dir[NAT_CGROUP_PATH_MAX];
+    uint64_t user_ns = 0;
+    uint64_t system_ns = 0;
+    const char *cpu = l->cpuacct[0] != '\0' ? l->cpuacct : l->cpu;
+    (void)nat_join(dir, sizeof(dir), cpu, id);
+    bool has_cpu = cpu[0] != '\0' &&
+                   read_value(dir, "cpuacct.usage_user", "", &user_ns) &&
+                   read_value(dir, "cpuacct.usage_sys", "", &system_ns);
+    out->cpu_user_us = user_ns / 1000;
+    out->cpu_system_us = system_ns / 1000;
+    (void)nat_join(dir, sizeof(dir), l->memory, id);
+    bool has_memory = l->memory[0] != '\0' &&
+                      read_value(dir, "memory.stat", "total_rss", &out->mem_rss_bytes);
+    if (has_memory) {
+        read_limit(dir, "memory.limit_in_bytes", out);
+        out->processes = count_processes(dir);
+    }
+    return has_cpu && has_memory;
+}
+
+/* What no group counted, from /proc. */
+static int read_proc(int64_t supervisor_pid, struct mu_container_usage *out)
+{
+    struct nat_procs all;
+    if (supervisor_pid <= 1) {
+        return -ESRCH;
+    }
+    int rc = nat_procs_scan(&all);
+    if (rc < 0) {
+        return rc;
+    }
+    uint64_t tick_us = 1000000u / (uint64_t)sysconf(_SC_CLK_TCK);
+    uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+    out->cpu_user_us = out->cpu_system_us = out->mem_rss_bytes = 0;
+    out->processes = 0;
+    size_t found = nat_procs_mark_below(&all, (pid_t)supervisor_pid);
+    for (size_t i = 0; i < all.count; i++) {
+        const struct nat_proc *p = &all.v[i];
+        if (p->marked) {
+            out->cpu_user_us += p->user_ticks * tick_us;
+            out->cpu_system_us += p->system_ticks * tick_us;
+            out->mem_rss_bytes += p->rss_pages * page_bytes;
+            out->processes++;
+        }
+    }
+    nat_procs_release(&all);
+    return found > 0 ? 0 : -ESRCH;
+}
+
+/* Read the use of one container. */
+int nat_usage_read(const struct nat_layout *layout,
+                   const char *id,
+                   int64_t supervisor_pid,
+                   struct mu_container_usage *out)
+{
+    *out = (struct mu_container_usage){.struct_size = sizeof(*out)};
+    if (layout->is_v2 && layout->unified[0] != '\0') {
+        char dir[NAT_CGROUP_PATH_MAX];
+        (void)nat_join(dir, sizeof(dir), layout->unified, id);
+        if (read_v2(dir, out)) {
+            return 0;
+        }
+    } else if (read_v1(layout, id, out)) {
+        return 0;
+    }
+    return read_proc(supervisor_pid, out);
+}
