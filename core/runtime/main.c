@@ -93,6 +93,7 @@ static int run(int argc, char **argv, char **envp)
 int main(int argc, char **argv, char **envp)
 {
     (void)signal(SIGPIPE, SIG_IGN); /* a peer that is gone is an error code */
+    (void)signal(SIGXFSZ, SIG_IGN); /* so is a journal over the file size limit */
     crash_install(STDERR_FILENO);
     raise_descriptor_limit();
     return run(argc, argv, envp);
