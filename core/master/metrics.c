@@ -1,4 +1,6 @@
 /* Metrics under their Mesos names: counters as they stand, gauges from the reign. */
+#include "master/metrics.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>

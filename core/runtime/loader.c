@@ -68,7 +68,8 @@ void loader_destroy(struct loader *l)
 /* dlerror's text without the path in front, which the message has already. */
 static const char *dl_reason(const char *path)
 {
-    const char *text = dlerror();
+    const char *text =
+        dlerror(); /* NOLINT(concurrency-mt-unsafe): glibc's is per thread */
     if (text == NULL) {
         return "unknown reason";
     }
@@ -251,6 +252,7 @@ static void list_dir(struct names *names, const char *path)
     if (dir == NULL) {
         return;
     }
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): safe for a DIR of one's own */
     for (struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
         size_t len = strlen(e->d_name);
         if (len > 3 && strcmp(e->d_name + len - 3, ".so") == 0) {

@@ -15,6 +15,7 @@
 #include <muster/resources.h>
 
 #include "base/alloc.h"
+#include "base/check.h"
 #include "runtime/file.h"
 #include "runtime/log_sinks.h"
 
@@ -228,6 +229,7 @@ static const int64_t day_ms = INT64_C(24) * 3600 * 1000;
 
 static void check_master(struct check *c, const struct options_selection *plugins)
 {
+    MU_PRE(plugins->registry != NULL && plugins->app_registry != NULL);
     bool has_log = strcmp(plugins->registry, "replicated_log") == 0 ||
                    strcmp(plugins->app_registry, "replicated_log") == 0;
     if (has_log && mu_flags_string(c->flags, "work_dir") == NULL) {
@@ -310,7 +312,8 @@ static const char *resolve_fixed_master(struct check *c)
  * are. */
 static char *default_work_dir(struct check *c)
 {
-    const char *tmp = getenv("TMPDIR");
+    const char *tmp =
+        getenv("TMPDIR"); /* NOLINT(concurrency-mt-unsafe): no threads yet */
     char *path = mu_xasprintf("%s/muster-%u", tmp != NULL && tmp[0] == '/' ? tmp : "/tmp",
                               (unsigned)getuid());
     struct stat st;

@@ -12,9 +12,10 @@
 
 #include <cmocka.h>
 
-#define NUMBERS_MAX 60        /* read before the kill is due */
-#define MOMENT_MAX_NS 3000000 /* and then this long, so that the kill follows no answer  \
-                               */
+#define NUMBERS_MAX 60 /* read before the kill is due */
+#define MOMENT_MAX_NS                                                                    \
+    3000000 /* and then this long, so that the kill follows no answer                    \
+             */
 
 uint64_t killed_writer_run(char *const argv[], struct mu_prng *prng)
 {
@@ -36,6 +37,7 @@ uint64_t killed_writer_run(char *const argv[], struct mu_prng *prng)
         last = number;
     }
     struct timespec moment = {0, (long)mu_prng_below(prng, MOMENT_MAX_NS)};
+    /* NOLINT(banned): a random moment is the point, there is no event to wait for */
     nanosleep(&moment, NULL);
     kill(pid, SIGKILL);
     while (read(ends[0], &number, sizeof(number)) == sizeof(number)) {
