@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "runtime/journal_crc32c.h"
+#include "base/hash.h"
 
 #define MARKER_RECORD 0x726a554du /* "MUjr" */
 #define MARKER_SEAL 0x736a554du   /* "MUjs" */
@@ -63,7 +63,7 @@ void journal_header_encode(const struct journal_id *id, uint8_t *out)
     put_u32(out + AT_VERSION, JOURNAL_VERSION);
     put_u32(out + AT_SIZE, JOURNAL_HEADER_BYTES);
     memcpy(out + AT_ID, id->bytes, JOURNAL_ID_BYTES);
-    put_u32(out + AT_HEADER_CRC, journal_crc32c(0, out, AT_HEADER_CRC));
+    put_u32(out + AT_HEADER_CRC, mu_crc32c(0, out, AT_HEADER_CRC));
 }
 
 int journal_header_decode(const uint8_t *data,
@@ -79,7 +79,7 @@ int journal_header_decode(const uint8_t *data,
     if (memcmp(data, file_magic, sizeof(file_magic)) != 0) {
         return mu_fail(err, MU_E_CORRUPT, "damaged at offset 0: not a journal's header");
     }
-    if (get_u32(data + AT_HEADER_CRC) != journal_crc32c(0, data, AT_HEADER_CRC)) {
+    if (get_u32(data + AT_HEADER_CRC) != mu_crc32c(0, data, AT_HEADER_CRC)) {
         return mu_fail(err, MU_E_CORRUPT, "damaged at offset 0: header checksum differs");
     }
     uint32_t version = get_u32(data + AT_VERSION);
@@ -105,7 +105,7 @@ frame_crc(const uint8_t *frame, const struct journal_id *id, uint64_t offset)
     uint8_t place[JOURNAL_ID_BYTES + 8];
     memcpy(place, id->bytes, JOURNAL_ID_BYTES);
     put_u64(place + JOURNAL_ID_BYTES, offset);
-    return journal_crc32c(journal_crc32c(0, place, sizeof(place)), frame, AT_CRC);
+    return mu_crc32c(mu_crc32c(0, place, sizeof(place)), frame, AT_CRC);
 }
 
 uint64_t journal_group_seal(uint8_t *data,
@@ -124,7 +124,7 @@ uint64_t journal_group_seal(uint8_t *data,
         put_u64(frame + AT_SEQ, first_seq + count);
         put_u64(frame + AT_GROUP, group);
         put_u32(frame + AT_PAYLOAD_CRC,
-                journal_crc32c(0, frame + JOURNAL_FRAME_BYTES, payload));
+                mu_crc32c(0, frame + JOURNAL_FRAME_BYTES, payload));
         put_u32(frame + AT_CRC, frame_crc(frame, id, group + at));
         at += JOURNAL_FRAME_BYTES + payload;
         count++;
@@ -193,7 +193,7 @@ static enum step step_frame(
         s->want = JOURNAL_FRAME_BYTES + out->len;
         return is_end ? STEP_BAD : STEP_MORE;
     }
-    uint32_t crc = journal_crc32c(0, p + JOURNAL_FRAME_BYTES, out->len);
+    uint32_t crc = mu_crc32c(0, p + JOURNAL_FRAME_BYTES, out->len);
     return crc == out->payload_crc ? STEP_GOOD : STEP_BAD;
 }
 

@@ -12,7 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
-#include "runtime/journal_crc32c.h"
+#include "base/hash.h"
 #include "runtime/journal_format.h"
 
 #define IMAGE_MAX 8192
@@ -39,8 +39,8 @@ static void on_record(void *arg, const void *data, size_t len)
     struct replayed *r = arg;
     uint32_t before = r->count > 0 ? r->sums[r->count - 1] : 0;
     MU_ASSERT(r->count < MU_COUNT_OF(r->sums));
-    uint32_t sum = journal_crc32c(before, &len, sizeof(len));
-    r->sums[r->count++] = journal_crc32c(sum, data, len);
+    uint32_t sum = mu_crc32c(before, &len, sizeof(len));
+    r->sums[r->count++] = mu_crc32c(sum, data, len);
 }
 
 static int replay(const uint8_t *data, size_t len, size_t step, struct replayed *r)

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
-#include "runtime/journal_crc32c.h"
+#include "base/hash.h"
 #include "runtime/journal_format.h"
 #include "unit/journal/journal_kit.h"
 
@@ -79,22 +79,6 @@ static void assert_is_prefix(const struct records *r)
     }
 }
 
-static void crc_is_castagnoli_by_instruction_and_by_table(void **state)
-{
-    (void)state;
-    assert_int_equal(journal_crc32c(0, "123456789", 9), 0xe3069283u);
-    uint8_t bytes[259];
-    for (size_t i = 0; i < sizeof(bytes); i++) {
-        bytes[i] = (uint8_t)(i * 7);
-    }
-    for (size_t len = 0; len <= sizeof(bytes); len++) {
-        uint32_t whole = journal_crc32c_portable(0, bytes, len);
-        assert_int_equal(journal_crc32c(0, bytes, len), whole);
-        uint32_t first = journal_crc32c(0, bytes, len / 3);
-        assert_int_equal(journal_crc32c(first, bytes + len / 3, len - len / 3), whole);
-    }
-}
-
 static void header_refuses_every_flipped_bit_and_every_cut(void **state)
 {
     (void)state;
@@ -122,7 +106,7 @@ static void header_of_a_later_version_is_named_not_called_damaged(void **state)
     struct mu_error err;
     journal_header_encode(&test_id, h);
     h[8] = 2;
-    uint32_t crc = journal_crc32c(0, h, 60);
+    uint32_t crc = mu_crc32c(0, h, 60);
     for (size_t i = 0; i < 4; i++) {
         h[60 + i] = (uint8_t)(crc >> (8 * i));
     }
@@ -319,7 +303,6 @@ static void record_that_holds_frames_is_no_proof_of_damage_when_torn(void **stat
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(crc_is_castagnoli_by_instruction_and_by_table),
         cmocka_unit_test(header_refuses_every_flipped_bit_and_every_cut),
         cmocka_unit_test(header_of_a_later_version_is_named_not_called_damaged),
         cmocka_unit_test(records_come_back_in_order_however_the_bytes_are_fed),
