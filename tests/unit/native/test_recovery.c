@@ -107,9 +107,11 @@ static void say_go(const char *fifo)
 
 static void container_survives_a_killed_agent(void **state)
 {
-    pid_t agent = start_agent(*state, "trap 'exit 9' TERM; while :; do sleep 0.05; done");
+    pid_t agent =
+        start_agent(*state, "trap 'exit 9' TERM; echo up; while :; do sleep 0.05; done");
     kill_agent(agent);
     struct kit *k = kit_open(launcher, *state, NULL);
+    kit_wait_output(k, "c1", "up");
     assert_true(kit_count_processes(k, "c1") > 0);
     kit_recover(k, c1, 1, true);
     const struct kit_recovered *r = kit_find_recovered(k, "c1");
