@@ -110,27 +110,65 @@ void mrt_app_id_safe(const char *id, char *out, size_t cap)
     out[n] = '\0';
 }
 
-int mrt_app_id_of_task(const char *task_id, char *out, size_t cap)
+static bool is_uuid(const char *s)
 {
-    const char *dot = strrchr(task_id, '.');
-    size_t len = dot == NULL ? 0 : (size_t)(dot - task_id);
-    if (dot != NULL && len > 5 && strncmp(dot, "._app", 5) != 0) {
-        const char *incarnation = dot - 5; /* "<app>.instance-<uuid>._app.<n>" */
-        if (strncmp(incarnation, "._app", 5) == 0) {
-            len = (size_t)(incarnation - task_id);
-            while (len > 0 && task_id[len - 1] != '.') {
-                len--;
-            }
-            len = len > 0 ? len - 1 : 0;
+    for (size_t i = 0; i < MU_UUID_TEXT - 1; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        bool hex = (s[i] >= '0' && s[i] <= '9') || (s[i] >= 'a' && s[i] <= 'f') ||
+                   (s[i] >= 'A' && s[i] <= 'F');
+        if (dash ? s[i] != '-' : !hex) {
+            return false; /* also at the end of the text */
         }
     }
-    if (len == 0 || len + 2 > cap || strlen(dot + 1) == 0) {
+    return true;
+}
+
+/* The uuid that dot points in front of, or NULL. */
+static const char *uuid_behind(const char *dot)
+{
+    static const char *const prefixes[] = {"", "marathon-", "instance-"};
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+        size_t len = strlen(prefixes[i]);
+        const char *uuid = dot + 1 + len;
+        if (strncmp(dot + 1, prefixes[i], len) != 0 || !is_uuid(uuid)) {
+            continue;
+        }
+        char next = uuid[MU_UUID_TEXT - 1];
+        if (next == '\0' || (next == '.' && uuid[MU_UUID_TEXT] != '\0')) {
+            return uuid;
+        }
+    }
+    return NULL;
+}
+
+int mrt_task_id_parse(const char *text, struct mrt_task_ref *out)
+{
+    const char *dot = text + strlen(text);
+    const char *uuid = NULL;
+    while (uuid == NULL && dot > text) {
+        dot--;
+        uuid = *dot == '.' ? uuid_behind(dot) : NULL;
+    }
+    size_t len = (size_t)(dot - text);
+    if (uuid == NULL || len == 0 || len + 2 > sizeof(out->app_id)) {
         return MU_E_INVALID;
     }
-    out[0] = '/';
+    out->app_id[0] = '/';
     for (size_t i = 0; i < len; i++) {
-        out[i + 1] = task_id[i] == '_' ? '/' : task_id[i];
+        out->app_id[i + 1] = text[i] == '_' ? '/' : text[i];
     }
-    out[len + 1] = '\0';
+    out->app_id[len + 1] = '\0';
+    (void)snprintf(out->task_id, sizeof(out->task_id), "%.*s.%.36s", (int)len, text,
+                   uuid);
     return 0;
+}
+
+void mrt_instance_id(const char *task_id, char *out, size_t cap)
+{
+    const char *dot = strrchr(task_id, '.');
+    if (dot == NULL) {
+        (void)snprintf(out, cap, "%s", task_id);
+        return;
+    }
+    (void)snprintf(out, cap, "%.*s.marathon-%s", (int)(dot - task_id), task_id, dot + 1);
 }

@@ -1,4 +1,4 @@
-/* App ids are paths: made absolute and normal, then checked. Pure. */
+/* App ids are paths: made absolute and normal, then checked; task ids carry one. Pure. */
 #ifndef MRT_APP_ID_H
 #define MRT_APP_ID_H
 
@@ -14,8 +14,16 @@ int mrt_app_id_normalise(const char *text, const char *base, char *out, size_t c
 void mrt_app_id_check(const char *id, const char *path, struct mrt_problems *problems);
 /* "/a/b" -> "a_b" */
 void mrt_app_id_safe(const char *id, char *out, size_t cap);
-/* "a_b.550e8400-..." -> "/a/b"; MU_E_INVALID if it is no task id of ours or Marathon's.
- */
-int mrt_app_id_of_task(const char *task_id, char *out, size_t cap);
+
+/* What a task id says, in any form that Marathon had: "a_b.<uuid>",
+ * "a_b.marathon-<uuid>", "a_b.instance-<uuid>", each with or without an incarnation
+ * behind it ("._app.1", ".3"). */
+struct mrt_task_ref {
+    char app_id[MU_APP_ID_MAX];                 /* "/a/b" */
+    char task_id[MU_APP_ID_MAX + MU_UUID_TEXT]; /* "a_b.<uuid>" */
+};
+int mrt_task_id_parse(const char *text, struct mrt_task_ref *out); /* or MU_E_INVALID */
+/* "a_b.<uuid>" -> "a_b.marathon-<uuid>" */
+void mrt_instance_id(const char *task_id, char *out, size_t cap);
 
 #endif

@@ -315,6 +315,9 @@ static void definition_write(struct mu_jw *w, const struct mu_app *app)
     mu_jw_array_begin(w);
     mu_jw_array_end(w);
     pairs_write(w, "labels", &app->labels);
+    if (app->role != NULL) {
+        mu_jw_kv_string(w, "role", app->role);
+    }
     if (app->has_accepted_roles) {
         strings_write(w, "acceptedResourceRoles", &app->accepted_roles);
     }
@@ -362,9 +365,11 @@ void mrt_app_write(struct mu_jw *w,
         }
         mu_jw_array_end(w);
     }
-    if (parts != NULL && parts->tasks) {
+    if (parts != NULL && parts->write_tasks != NULL) {
         mu_jw_key(w, "tasks");
-        mu_jw_raw(w, parts->tasks_json, parts->tasks_len);
+        mu_jw_array_begin(w);
+        parts->write_tasks(parts->arg, w, app->id);
+        mu_jw_array_end(w);
     }
     if (row != NULL && parts->last_failure && row->last_failure != NULL) {
         failure_write(w, app->id, row->last_failure);

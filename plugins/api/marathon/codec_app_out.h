@@ -11,9 +11,9 @@ struct mrt_app_parts {
     const struct mu_app_row
         *row; /* counts, deployments, last failure: NULL for the definition alone */
     bool counts, deployments, last_failure;
-    bool tasks; /* tasks_json: a complete array */
-    const char *tasks_json;
-    size_t tasks_len;
+    /* Writes the elements of `tasks`, each with mrt_task_write; NULL: no `tasks`. */
+    void (*write_tasks)(void *arg, struct mu_jw *w, const char *app_id);
+    void *arg;
 };
 
 void mrt_app_write(struct mu_jw *w,

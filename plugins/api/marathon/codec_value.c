@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include <muster/json_writer.h>
 #include <muster/resources.h>
 
 json_t *mrt_get(const json_t *o, const char *key)
@@ -66,28 +67,43 @@ bool mrt_read_bool(const struct mrt_at *at, const json_t *o, const char *key, bo
     return true;
 }
 
+void mrt_double_text(double v, char *out)
+{
+    struct mu_buf b;
+    struct mu_jw w;
+    mu_buf_init(&b, MRT_DOUBLE_TEXT - 1);
+    mu_jw_init(&w, &b);
+    mu_jw_double(&w, v);
+    (void)snprintf(out, MRT_DOUBLE_TEXT, "%s%s", mu_buf_str(&b),
+                   strpbrk(mu_buf_str(&b), ".en") == NULL ? ".0" : "");
+    mu_buf_release(&b);
+}
+
 /* A number or a text that is one, in thousandths; false with a problem otherwise. */
 static bool
 number_milli(const struct mrt_at *at, const char *key, const json_t *v, int64_t *out)
 {
-    struct mu_error err;
-    int rc;
-    if (json_is_string(v)) {
-        rc = mu_milli_parse(json_string_value(v), out, &err);
+    int rc = -1;
+    if (json_is_string(v) && json_string_length(v) > 0) {
+        rc = mu_milli_parse(json_string_value(v), out, NULL);
     } else if (json_is_integer(v)) {
         rc = __builtin_mul_overflow((int64_t)json_integer_value(v), (int64_t)1000, out)
-                 ? mu_fail(&err, MU_E_INVALID, "too large")
+                 ? -1
                  : 0;
     } else if (json_is_real(v)) {
-        rc = mu_milli_from_double(json_real_value(v), out, &err);
+        rc = mu_milli_from_double(json_real_value(v), out, NULL);
     } else {
-        rc = -1;
-    }
-    if (rc < 0) {
         wrong_type(at, key, "error.expected.jsnumber");
         return false;
     }
-    return true;
+    if (rc < 0 && json_is_number(v)) {
+        char path[MRT_PATH_MAX];
+        mrt_path(at, key, path);
+        mrt_problem_add(at->problems, MRT_MODEL, path, "the number is too large");
+    } else if (rc < 0) {
+        wrong_type(at, key, "error.expected.jsnumber");
+    }
+    return rc >= 0;
 }
 
 bool mrt_read_milli(const struct mrt_at *at,
@@ -117,6 +133,61 @@ bool mrt_read_double(const struct mrt_at *at,
     return true;
 }
 
+bool mrt_int_in_range(
+    const struct mrt_at *at, const char *path, int64_t n, int64_t min, int64_t max)
+{
+    if (n < min) {
+        mrt_problem_add(at->problems, MRT_MODEL, path, "got %lld, expected %lld or more",
+                        (long long)n, (long long)min);
+    } else if (n > max) {
+        mrt_problem_add(at->problems, MRT_MODEL, path, "got %lld, expected %lld or less",
+                        (long long)n, (long long)max);
+    }
+    return n >= min && n <= max;
+}
+
+/* A whole number or a text that is one. */
+static bool
+number_int(const struct mrt_at *at, const char *key, const json_t *v, int64_t *out)
+{
+    int64_t milli;
+    if (json_is_integer(v)) {
+        *out = json_integer_value(v);
+        return true;
+    }
+    if (!number_milli(at, key, v, &milli)) {
+        return false;
+    }
+    bool whole = json_is_real(v) ? json_real_value(v) == rint(json_real_value(v))
+                                 : milli % 1000 == 0;
+    if (!whole) {
+        wrong_type(at, key, "error.expected.int");
+        return false;
+    }
+    *out = milli / 1000;
+    return true;
+}
+
+bool mrt_read_element_int(const struct mrt_at *at,
+                          const json_t *v,
+                          const char *key,
+                          int64_t min,
+                          int64_t max,
+                          int64_t *out)
+{
+    int64_t n;
+    char path[MRT_PATH_MAX];
+    if (!number_int(at, key, v, &n)) {
+        return false;
+    }
+    mrt_path(at, key, path);
+    if (!mrt_int_in_range(at, path, n, min, max)) {
+        return false;
+    }
+    *out = n;
+    return true;
+}
+
 bool mrt_read_int(const struct mrt_at *at,
                   const json_t *o,
                   const char *key,
@@ -125,34 +196,7 @@ bool mrt_read_int(const struct mrt_at *at,
                   int64_t *out)
 {
     json_t *v = mrt_get(o, key);
-    int64_t milli, n;
-    if (v == NULL) {
-        return false;
-    }
-    if (json_is_integer(v)) {
-        n = json_integer_value(v);
-    } else if (!number_milli(at, key, v, &milli)) {
-        return false;
-    } else if (milli % 1000 != 0) {
-        wrong_type(at, key, "error.expected.int");
-        return false;
-    } else {
-        n = milli / 1000;
-    }
-    char path[MRT_PATH_MAX];
-    mrt_path(at, key, path);
-    if (n < min) {
-        mrt_problem_add(at->problems, MRT_MODEL, path, "got %lld, expected %lld or more",
-                        (long long)n, (long long)min);
-        return false;
-    }
-    if (n > max) {
-        mrt_problem_add(at->problems, MRT_MODEL, path, "got %lld, expected %lld or less",
-                        (long long)n, (long long)max);
-        return false;
-    }
-    *out = n;
-    return true;
+    return v != NULL && mrt_read_element_int(at, v, key, min, max, out);
 }
 
 json_t *mrt_read_array(const struct mrt_at *at, const json_t *o, const char *key)
@@ -199,6 +243,31 @@ bool mrt_read_strings(const struct mrt_at *at,
     return true;
 }
 
+/* Values are texts; whole numbers and booleans are taken too, as Jackson did in 2014.
+ * Only `env` ever held references to secrets. */
+static void pair_add(const struct mrt_at *at,
+                     const char *path,
+                     const char *key,
+                     const json_t *v,
+                     struct mu_pairs *out)
+{
+    char number[32];
+    if (json_is_string(v)) {
+        mu_pairs_add(out, key, json_string_value(v));
+    } else if (json_is_integer(v)) {
+        (void)snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(v));
+        mu_pairs_add(out, key, number);
+    } else if (json_is_boolean(v)) {
+        mu_pairs_add(out, key, json_is_true(v) ? "true" : "false");
+    } else if (json_object_get(v, "secret") != NULL) {
+        mrt_problem_add(at->problems, MRT_MODEL, path,
+                        "use of secret-references in the environment requires the "
+                        "secrets feature to be enabled");
+    } else if (!json_is_null(v)) {
+        mrt_problem_add(at->problems, MRT_SHAPE, path, "error.expected.jsstring");
+    }
+}
+
 bool mrt_read_pairs(const struct mrt_at *at,
                     const json_t *o,
                     const char *key,
@@ -212,13 +281,9 @@ bool mrt_read_pairs(const struct mrt_at *at,
     const char *k;
     json_t *v;
     json_object_foreach (map, k, v) {
-        if (json_is_string(v)) {
-            mu_pairs_add(out, k, json_string_value(v));
-            continue;
-        }
         char path[MRT_PATH_MAX];
         (void)snprintf(path, sizeof(path), "%s/%s/%s", at->path, key, k);
-        mrt_problem_add(at->problems, MRT_SHAPE, path, "error.expected.jsstring");
+        pair_add(at, path, k, v, out);
     }
     return true;
 }

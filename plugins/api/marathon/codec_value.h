@@ -13,6 +13,8 @@
 
 #include "problems.h"
 
+#define MRT_INSTANCES_MAX 1000000
+
 /* Where in the document a reader is, and where problems go. */
 struct mrt_at {
     struct mrt_problems *problems;
@@ -35,6 +37,19 @@ bool mrt_read_int(const struct mrt_at *at,
                   int64_t min,
                   int64_t max,
                   int64_t *out);
+/* The same for v itself, an element of an array; key: "ports(3)". */
+bool mrt_read_element_int(const struct mrt_at *at,
+                          const json_t *v,
+                          const char *key,
+                          int64_t min,
+                          int64_t max,
+                          int64_t *out);
+/* False with a problem at path if n is not within min..max. */
+bool mrt_int_in_range(
+    const struct mrt_at *at, const char *path, int64_t n, int64_t min, int64_t max);
+/* "1.5", "-3.0": as Marathon prints doubles in its texts. out: MRT_DOUBLE_TEXT bytes. */
+#define MRT_DOUBLE_TEXT 40
+void mrt_double_text(double v, char *out);
 /* Rounded to thousandths. What the value may be is the model's business; only the range
  * of numbers is checked here. */
 bool mrt_read_milli(const struct mrt_at *at,
@@ -58,7 +73,7 @@ bool mrt_read_strings(const struct mrt_at *at,
 bool mrt_read_pairs(const struct mrt_at *at,
                     const json_t *o,
                     const char *key,
-                    struct mu_pairs *out); /* an object of texts */
+                    struct mu_pairs *out); /* an object of texts; out replaced */
 /* Index of the text in names (NULL-ended), compared without case; -1 and a problem if it
  * is none. -2 when absent. */
 int mrt_read_enum(const struct mrt_at *at,
