@@ -24,7 +24,7 @@ struct planner_plan { /* the arrays are the plan's; ids are borrowed from the ch
     size_t affected_count;
 };
 
-/* out is overwritten. The dependency graph must be free of cycles. */
+/* out is overwritten. */
 void planner_plan(const struct planner_input *in, struct planner_plan *out);
 void planner_plan_release(struct planner_plan *p);
 

@@ -35,7 +35,10 @@ struct scheduler_config {
         local_port_max;               /* service ports: 10000, 20000 (not included) */
     uint32_t max_versions;            /* kept per app, 50 */
     uint32_t max_running_deployments; /* 100 */
+    uint64_t unknown_timeout_ms;      /* a task in TASK_UNKNOWN is given up after this; 0:
+                                         SCHEDULER_UNKNOWN_TIMEOUT_MS */
 };
+#define SCHEDULER_UNKNOWN_TIMEOUT_MS 75000u
 
 /* What the registry keeps. Keys: "framework", "apps/<id>" (current),
  * "versions/<id>/<version ms, 20 digits>", "deployments/<id>", "tasks/<task id>",

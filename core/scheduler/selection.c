@@ -40,9 +40,6 @@ compare(const struct selection_item *x, const struct selection_item *y, bool old
     if (x->listed != y->listed) {
         return x->listed ? -1 : 1;
     }
-    if (x->old != y->old) {
-        return x->old ? -1 : 1;
-    }
     if (x->rank != y->rank) {
         return x->rank < y->rank ? -1 : 1;
     }
@@ -164,10 +161,6 @@ static bool pick_even(const struct mu_app *app,
     }
     size_t best = SIZE_MAX, best_size = 0;
     for (size_t i = at; i < count; i++) {
-        /* an older version goes before any of the wanted one, whatever its group */
-        if (best != SIZE_MAX && items[best].old && !items[i].old) {
-            break;
-        }
         size_t size;
         if (is_legal(app, dist, &items[i], &size) && size > best_size) {
             best = i;

@@ -12,8 +12,8 @@
 struct selection_item {
     void *task; /* the caller's */
     const char *id;
-    bool listed, old;
-    uint32_t rank;                 /* lower goes first; selection_rank of a state */
+    bool listed;
+    uint32_t rank;                 /* lower goes first */
     int64_t started_ms, staged_ms; /* wall; started 0: never */
     const char *host;
     const struct mu_pairs *attributes;

@@ -410,14 +410,6 @@ static void least_alive_go_first(void **state)
     assert_victims(make_app("/a", 0), i, 4, 0, "lost,staging,starting,run");
 }
 
-static void older_versions_go_first(void **state)
-{
-    (void)state;
-    struct selection_item i[] = {item("old", 1), item("new", 2)};
-    i[0].old = true;
-    assert_victims(make_app("/a", 1), i, 2, 1, "old");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -448,7 +440,6 @@ int main(void)
         cmocka_unit_test(listed_then_even_groups_then_age),
         cmocka_unit_test(groups_stay_even),
         cmocka_unit_test(least_alive_go_first),
-        cmocka_unit_test(older_versions_go_first),
     };
     return cmocka_run_group_tests_name("planner", tests, NULL, NULL);
 }

@@ -1,0 +1,249 @@
+/* Commits. What changes a command is one commit of its own, and so is each launch; all
+ * other changes of a step go together, must succeed, and are tried again until they do:
+ * then they are built anew from what is true by then.
+ *
+ * Acknowledgements and kills hang on their items: an update is acknowledged when its
+ * consequence is durable, a KILL is sent when the decision is.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "scheduler/internal.h"
+
+static struct store_item *add(struct store_items *items, uint32_t kind)
+{
+    MU_VEC_PUSH_ZERO(items);
+    struct store_item *i = &items->v[items->count - 1];
+    i->kind = kind;
+    return i;
+}
+
+/* One item per task and step, unless both want to acknowledge. */
+static struct store_item *task_item(struct scheduler *s, struct sched_task *t, bool ack)
+{
+    if (t->in_batch != 0 && !(ack && s->batch.v[t->in_batch - 1].acknowledge)) {
+        return &s->batch.v[t->in_batch - 1];
+    }
+    struct store_item *i = add(&s->batch, STORE_TASK);
+    i->task_id = t->id;
+    t->in_batch = s->batch.count;
+    return i;
+}
+
+void store_task(struct scheduler *s, struct sched_task *t, bool kill)
+{
+    struct store_item *i = task_item(s, t, false);
+    i->kill = i->kill || kill;
+}
+
+void store_task_update(struct scheduler *s,
+                       struct sched_task *t,
+                       const struct mu_task_status *st)
+{
+    bool ack = !MU_ID_EMPTY(st->uuid);
+    struct store_item *i = task_item(s, t, ack);
+    if (ack) {
+        i->acknowledge = true;
+        i->agent_id = st->agent_id;
+        i->uuid = st->uuid;
+        t->storing_uuid = st->uuid;
+    }
+}
+
+void store_removal(struct scheduler *s, const struct mu_task_id *id)
+{
+    add(&s->batch, STORE_TASK)->task_id = *id;
+}
+
+void store_failure(struct scheduler *s, const char *app_id)
+{
+    add(&s->batch, STORE_FAILURE)->app_id = mu_xstrdup(app_id);
+}
+
+void store_deployment_end(struct scheduler *s, const struct mu_uuid *id)
+{
+    add(&s->batch, STORE_DEPLOYMENT_END)->uuid = *id;
+}
+
+void store_framework(struct scheduler *s)
+{
+    (void)add(&s->batch, STORE_FRAMEWORK);
+}
+
+static void
+record_item(struct scheduler *s, struct store_item *i, struct record_list *out)
+{
+    switch ((enum store_item_kind)i->kind) {
+    case STORE_TASK: {
+        const struct sched_task *t = task_get(s, i->task_id.s);
+        i->removes = t == NULL || t->phase == TASK_ENDED;
+        if (!i->removes) {
+            record_task(out, t);
+        } else {
+            record_task_removal(out, &i->task_id);
+        }
+        return;
+    }
+    case STORE_FAILURE: {
+        const struct sched_app *a = app_get(s, i->app_id);
+        if (a != NULL && a->failure != NULL && a->def != NULL) {
+            record_failure(out, a->failure);
+        } else {
+            record_failure_removal(out, i->app_id);
+        }
+        return;
+    }
+    case STORE_DEPLOYMENT_END:
+        record_deployment_removal(out, &i->uuid);
+        return;
+    case STORE_FRAMEWORK:
+        record_framework(out, &s->framework_id);
+        return;
+    }
+}
+
+struct store_op *store_commit(struct scheduler *s, struct record_list *records)
+{
+    struct store_op *op = MU_NEW(struct store_op);
+    op->token = s->next_token++;
+    mu_list_append(&s->ops, &op->link);
+    struct scheduler_effect *fx = emit(s, SCHED_FX_COMMIT);
+    fx->token = op->token;
+    fx->records = records->v;
+    fx->record_count = records->count;
+    *records = (struct record_list){0};
+    return op;
+}
+
+void store_flush(struct scheduler *s)
+{
+    if (s->batch.count == 0) {
+        return;
+    }
+    struct record_list records = {0};
+    for (size_t i = 0; i < s->batch.count; i++) {
+        struct store_item *item = &s->batch.v[i];
+        record_item(s, item, &records);
+        struct sched_task *t =
+            item->kind == STORE_TASK ? task_get(s, item->task_id.s) : NULL;
+        if (t != NULL) {
+            t->in_batch = 0;
+        }
+    }
+    store_commit(s, &records)->items = s->batch;
+    s->batch = (struct store_items){0};
+}
+
+static void item_done(struct scheduler *s, const struct store_item *i)
+{
+    if (i->kind == STORE_DEPLOYMENT_END) {
+        deploy_ended(s, &i->uuid);
+        return;
+    }
+    if (i->kind == STORE_FRAMEWORK) {
+        s->framework_stored = !MU_ID_EMPTY(s->framework_id);
+        s->new_work = true; /* launches had to wait for this */
+        return;
+    }
+    if (i->kind != STORE_TASK) {
+        return;
+    }
+    if (i->acknowledge) {
+        task_send_acknowledge(s, &i->agent_id, &i->task_id, &i->uuid);
+    }
+    struct sched_task *t = task_get(s, i->task_id.s);
+    if (t == NULL) {
+        return;
+    }
+    if (i->acknowledge && strcmp(t->storing_uuid.s, i->uuid.s) == 0) {
+        t->storing_uuid = (struct mu_uuid){0};
+    }
+    if (t->phase == TASK_ENDED) {
+        if (i->removes) {
+            task_free(s, t);
+        }
+    } else if (i->kill && t->killing) {
+        t->kill_stored = true;
+        task_send_kill(s, t);
+        task_touch(s, t);
+    }
+}
+
+static void items_release(struct store_items *items)
+{
+    for (size_t i = 0; i < items->count; i++) {
+        free(items->v[i].app_id);
+    }
+    MU_VEC_RELEASE(items);
+}
+
+static void items_committed(struct scheduler *s,
+                            struct store_items *items,
+                            int status,
+                            const char *text)
+{
+    if (status < 0) {
+        emit_log(s, MU_WARN, "registry could not store, trying again: %s", text);
+        for (size_t i = 0; i < items->count; i++) {
+            MU_VEC_PUSH(&s->again, items->v[i]);
+            items->v[i].app_id = NULL;
+        }
+        timer_set(s, &s->store_timer, later_ms(s->now.mono_ms, SCHED_STORE_RETRY_MS));
+        return;
+    }
+    for (size_t i = 0; i < items->count; i++) {
+        item_done(s, &items->v[i]);
+    }
+}
+
+void store_retry(struct scheduler *s)
+{
+    for (size_t i = 0; i < s->again.count; i++) {
+        MU_VEC_PUSH(&s->batch, s->again.v[i]);
+    }
+    MU_VEC_CLEAR(&s->again);
+}
+
+static struct store_op *find_op(struct scheduler *s, uint64_t token)
+{
+    mu_list_foreach (n, &s->ops) {
+        struct store_op *op = mu_list_entry(n, struct store_op, link);
+        if (op->token == token) {
+            return op;
+        }
+    }
+    return NULL;
+}
+
+void store_committed(struct scheduler *s, uint64_t token, int status, const char *text)
+{
+    struct store_op *op = find_op(s, token);
+    if (op == NULL) {
+        return; /* of an earlier leadership */
+    }
+    mu_list_remove(&op->link);
+    text = text != NULL && text[0] != '\0' ? text : mu_strerror(status);
+    items_committed(s, &op->items, status, text);
+    if (op->launch != NULL) {
+        launch_committed(s, op->launch, status, text);
+    }
+    if (op->proposal != NULL) {
+        proposal_committed(s, op->proposal, status, text);
+    }
+    items_release(&op->items);
+    free(op);
+}
+
+void store_release(struct scheduler *s)
+{
+    struct mu_list *n;
+    while ((n = mu_list_pop(&s->ops)) != NULL) {
+        struct store_op *op = mu_list_entry(n, struct store_op, link);
+        items_release(&op->items);
+        launch_free(op->launch);
+        proposal_free(op->proposal);
+        free(op);
+    }
+    items_release(&s->batch);
+    items_release(&s->again);
+}
