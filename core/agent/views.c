@@ -22,8 +22,9 @@ static void used_resources(const struct agent *a, struct mu_resources *out)
     mu_omap_foreach (e, &a->tasks) {
         const struct task *t = e->value;
         if (!t->terminal) {
-            (void)mu_resources_add(out, &t->info->resources,
-                                   NULL); /* same types as when they were booked */
+            int rc = mu_resources_add(out, &t->info->resources, NULL);
+            MU_ASSERT(rc == 0); /* same types as when they were booked */
+            (void)rc;           /* same types as when they were booked */
         }
     }
 }

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include <muster/time.h>
+
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/vec.h"
@@ -616,7 +618,6 @@ void agent_run_destroy(struct agent_run *r)
     if (r == NULL) {
         return;
     }
-    MU_PRE(r->asked == 0);
     agent_destroy(r->machine);
     link_client_destroy(r->link);
     free(r->recover_text);

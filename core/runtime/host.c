@@ -46,6 +46,8 @@ struct rt_host {
     void *arg;
     struct rt_timers *timers;
     struct rt_metrics *metrics;
+    void (*metrics_source)(void *arg); /* NULL: none */
+    void *metrics_source_arg;
     struct http_server *server; /* NULL: no HTTP */
     struct view *views;         /* the core's own is the last */
     uint64_t random_pool[RANDOM_POOL];
@@ -187,7 +189,11 @@ static void host_metrics_each(const struct mu_host *h,
                               void (*cb)(void *arg, const char *name, double value),
                               void *arg)
 {
-    rt_metrics_each(host_of(h)->metrics, cb, arg);
+    struct rt_host *host = host_of(h);
+    if (host->metrics_source != NULL) {
+        host->metrics_source(host->metrics_source_arg);
+    }
+    rt_metrics_each(host->metrics, cb, arg);
 }
 
 static int host_http_route(const struct mu_host *h,
@@ -381,4 +387,18 @@ void rt_host_close(struct rt_host *host, mu_cb cb, void *arg)
         h->log(h, MU_DEBUG, "timers left at the end", "count=%zu", left);
     }
     rt_timers_close(host->timers, on_timers_closed, host);
+}
+
+void rt_host_set_metrics_source(struct rt_host *host,
+                                void (*source)(void *arg),
+                                void *arg)
+{
+    host->metrics_source = source;
+    host->metrics_source_arg = arg;
+}
+
+void rt_host_gauge(void *host, const char *name, double value)
+{
+    struct rt_host *h = host;
+    rt_metrics_set(h->metrics, name, value);
 }

@@ -38,6 +38,14 @@ void rt_host_close(struct rt_host *host, mu_cb cb, void *arg);
 struct http_server;
 void rt_host_set_http_server(struct rt_host *host, struct http_server *server);
 
+/* Called at the begin of each metrics_each, to set the gauges that are not kept up to
+ * date all the time (rt_host_gauge). NULL: none. */
+void rt_host_set_metrics_source(struct rt_host *host,
+                                void (*source)(void *arg),
+                                void *arg);
+/* gauge_set with the struct rt_host as an untyped argument. */
+void rt_host_gauge(void *host, const char *name, double value);
+
 /* For components that log a text of pairs made already; arg is the struct rt_host. */
 void rt_host_log_detail(void *arg, int level, const char *message, const char *detail);
 

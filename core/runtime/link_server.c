@@ -2,12 +2,14 @@
  * of its exchange (the agent's); both end in link_free. */
 #include "runtime/link_server.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/map.h"
+#include "base/vec.h"
 #include "codec/message_json.h"
 #include "codec/recordio.h"
 
@@ -82,7 +84,7 @@ static int batch_decode(struct batch *b, const struct mu_http_request *req)
     struct recordio_decoder d;
     recordio_decoder_init(&d, MU_MESSAGE_MAX);
     int rc = recordio_decoder_feed(&d, req->body, req->body_len, on_record, b, &b->err);
-    if (rc == 0 && recordio_decoder_pending(&d)) {
+    if (rc == 0 && recordio_decoder_is_partial(&d)) {
         rc = mu_fail(&b->err, MU_E_PROTOCOL, "the last record is incomplete");
     }
     recordio_decoder_release(&d);

@@ -9,6 +9,8 @@
 
 #include <inttypes.h>
 
+#include <muster/time.h>
+
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/vec.h"

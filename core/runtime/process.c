@@ -48,7 +48,6 @@ struct process {
     uv_timer_t deadline;
     int open_handles; /* of the three above */
     enum step step;
-    bool run_started; /* run_start was successful */
     bool stop_requested, gave_up;
     int exit_code;
 };
@@ -145,7 +144,7 @@ static void step_on(void *arg)
     p->step++;
     switch (p->step) {
     case STEP_ROLES:
-        if (p->run_started) {
+        if (p->rt.run != NULL) {
             run_stop(&p->rt, step_on, p);
             return;
         }
@@ -303,7 +302,6 @@ static int start(struct process *p, const struct startup *s, struct mu_error *er
     }
     if (status == 0) {
         status = run_start(&p->rt, s->options.roles, err);
-        p->run_started = status == 0;
     }
     return status;
 }

@@ -54,9 +54,9 @@ struct runtime {
     void (*request_stop)(struct runtime *rt, int exit_code, const char *reason);
 };
 
-/* Negative: nothing of the roles runs; plugins that were started are stopped by main. */
+/* Negative: run_stop ends what had begun. */
 MU_NODISCARD int run_start(struct runtime *rt, uint32_t roles, struct mu_error *err);
-/* After a successful run_start, once. cb from the loop, never inline: no role is left. */
+/* After run_start, once. cb from the loop, never inline: no role is left. */
 void run_stop(struct runtime *rt, mu_cb cb, void *arg);
 /* After all plugins were stopped, before they are destroyed: frees what run_start made
  * (see agent_run_destroy). Also after a failed run_start. */

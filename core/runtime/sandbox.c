@@ -11,6 +11,7 @@
 #include <ftw.h>
 #include <pwd.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -154,10 +155,12 @@ static bool ends_with(const char *s, const char *end)
 
 extern char **environ;
 
-static int run_program(struct prepare *p, char *const argv[])
+static int run_program(struct prepare *p, const char *const argv[])
 {
+    char *const *args;
+    memcpy(&args, &argv, sizeof(args)); /* posix_spawn only reads them */
     pid_t pid;
-    int rc = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
+    int rc = posix_spawnp(&pid, argv[0], NULL, NULL, args, environ);
     if (rc != 0) {
         return mu_fail(&p->err, -rc, "run '%s': %s", argv[0], mu_strerror(-rc));
     }
@@ -180,15 +183,16 @@ static int unpack(struct prepare *p)
                                        ".tbz2", ".tar.xz", ".txz"};
     for (size_t i = 0; i < sizeof(tars) / sizeof(tars[0]); i++) {
         if (ends_with(p->file, tars[i])) {
-            return run_program(p, (char *[]){"tar", "-C", p->dir, "-xf", p->file, NULL});
+            return run_program(
+                p, (const char *[]){"tar", "-C", p->dir, "-xf", p->file, NULL});
         }
     }
     if (ends_with(p->file, ".zip")) {
-        return run_program(p,
-                           (char *[]){"unzip", "-o", "-q", "-d", p->dir, p->file, NULL});
+        return run_program(
+            p, (const char *[]){"unzip", "-o", "-q", "-d", p->dir, p->file, NULL});
     }
     if (ends_with(p->file, ".gz")) {
-        return run_program(p, (char *[]){"gunzip", "-k", "-f", p->file, NULL});
+        return run_program(p, (const char *[]){"gunzip", "-k", "-f", p->file, NULL});
     }
     return 0; /* nothing we know: left as it is, as Mesos does */
 }

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include <muster/time.h>
+
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/list.h"

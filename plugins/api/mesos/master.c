@@ -1,0 +1,287 @@
+/* The master's /state, /slaves and /frameworks. */
+#include "mesos.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct writer {
+    const struct mso *m;
+    struct mu_jw w;
+    bool completed; /* which frameworks or tasks are wanted now */
+};
+
+static void
+pid_text(const char *who, const char *ip, uint32_t port, char *out, size_t size)
+{
+    (void)snprintf(out, size, "%s@%s:%u", who, ip == NULL ? "" : ip, port);
+}
+
+static void write_capabilities(struct mu_jw *w)
+{
+    mu_jw_key(w, "capabilities");
+    mu_jw_array_begin(w);
+    mu_jw_array_end(w);
+}
+
+/* ---- agents ---- */
+
+static void write_agent(void *arg, const void *data)
+{
+    struct writer *wr = arg;
+    struct mu_jw *w = &wr->w;
+    const struct mu_agent_row *a = data;
+    char pid[320];
+    pid_text("slave(1)", a->ip, a->port, pid, sizeof(pid));
+    mu_jw_object_begin(w);
+    mu_jw_kv_string(w, "id", a->id);
+    mu_jw_kv_string(w, "hostname", a->hostname);
+    mu_jw_kv_int(w, "port", a->port);
+    mso_write_attributes(w, a->attributes);
+    mu_jw_kv_string(w, "pid", pid);
+    mso_write_time(w, "registered_time", a->registered_ms);
+    if (a->reregistered_ms != 0) {
+        mso_write_time(w, "reregistered_time", a->reregistered_ms);
+    }
+    mso_write_resources(w, "resources", a->total);
+    mso_write_resources(w, "used_resources", a->used);
+    mso_write_resources(w, "offered_resources", a->offered);
+    mso_write_reserved(w, "reserved_resources", a->total);
+    mso_write_unreserved(w, "unreserved_resources", a->total);
+    mu_jw_kv_bool(w, "active", a->active);
+    mu_jw_kv_bool(w, "deactivated", false);
+    mu_jw_kv_string(w, "version", a->version);
+    write_capabilities(w);
+    mu_jw_object_end(w);
+}
+
+static void write_agents(struct writer *wr)
+{
+    mu_jw_key(&wr->w, "slaves");
+    mu_jw_array_begin(&wr->w);
+    (void)wr->m->core->query(wr->m->core, MU_Q_AGENTS, NULL, write_agent, wr);
+    mu_jw_array_end(&wr->w);
+    mu_jw_key(&wr->w, "recovered_slaves");
+    mu_jw_array_begin(&wr->w);
+    mu_jw_array_end(&wr->w);
+}
+
+/* ---- frameworks ---- */
+
+enum wanted { LIVE, UNREACHABLE, COMPLETED };
+
+struct tasks {
+    struct mu_jw *w;
+    enum wanted wanted;
+};
+
+static void write_task(void *arg, const void *data)
+{
+    struct tasks *t = arg;
+    const struct mu_task_row *row = data;
+    enum wanted is = row->completed                      ? COMPLETED
+                     : row->state == MU_TASK_UNREACHABLE ? UNREACHABLE
+                                                         : LIVE;
+    if (is == t->wanted) {
+        const struct mso_task task = {row->info, row->state, row->statuses,
+                                      row->status_count};
+        mso_write_task(t->w, &task);
+    }
+}
+
+static void
+write_tasks(struct writer *wr, const char *key, const char *framework, enum wanted wanted)
+{
+    struct tasks t = {&wr->w, wanted};
+    mu_jw_key(&wr->w, key);
+    mu_jw_array_begin(&wr->w);
+    (void)wr->m->core->query(wr->m->core, MU_Q_TASKS, framework, write_task, &t);
+    mu_jw_array_end(&wr->w);
+}
+
+static void write_offer(void *arg, const void *data)
+{
+    struct mu_jw *w = arg;
+    const struct mu_offer_row *o = data;
+    mu_jw_object_begin(w);
+    mu_jw_kv_string(w, "id", o->id);
+    mu_jw_kv_string(w, "framework_id", o->framework_id);
+    mu_jw_kv_string(w, "slave_id", o->agent_id);
+    mso_write_resources(w, "resources", o->resources);
+    mu_jw_object_end(w);
+}
+
+static void write_framework(void *arg, const void *data)
+{
+    struct writer *wr = arg;
+    struct mu_jw *w = &wr->w;
+    const struct mu_framework_row *f = data;
+    if (f->completed != wr->completed) {
+        return;
+    }
+    mu_jw_object_begin(w);
+    mu_jw_kv_string(w, "id", f->id);
+    mu_jw_kv_string(w, "name", f->name);
+    mso_write_resources(w, "used_resources", f->used);
+    mso_write_resources(w, "offered_resources", f->offered);
+    write_capabilities(w);
+    mu_jw_kv_string(w, "hostname", f->hostname == NULL ? "" : f->hostname);
+    mu_jw_kv_string(w, "webui_url", f->webui_url == NULL ? "" : f->webui_url);
+    mu_jw_kv_bool(w, "active", f->active);
+    mu_jw_kv_bool(w, "connected", f->connected);
+    mu_jw_kv_bool(w, "recovered", false);
+    mu_jw_kv_string(w, "user", f->user == NULL ? "" : f->user);
+    mu_jw_key(w, "failover_timeout");
+    mu_jw_milli_double(w, (int64_t)f->failover_timeout_ms);
+    mu_jw_kv_bool(w, "checkpoint", true);
+    mso_write_time(w, "registered_time", f->registered_ms);
+    mso_write_time(w, "unregistered_time", f->unregistered_ms);
+    if (f->reregistered_ms != 0) {
+        mso_write_time(w, "reregistered_time", f->reregistered_ms);
+    }
+    if (f->principal != NULL) {
+        mu_jw_kv_string(w, "principal", f->principal);
+    }
+    struct mu_resources both = {0};
+    mu_resources_copy(&both, f->used);
+    int rc = mu_resources_add(&both, f->offered, NULL);
+    mso_write_resources(w, "resources", rc == 0 ? &both : f->used);
+    mu_resources_release(&both);
+    mu_jw_kv_string(w, "role", f->role);
+    write_tasks(wr, "tasks", f->id, LIVE);
+    write_tasks(wr, "unreachable_tasks", f->id, UNREACHABLE);
+    write_tasks(wr, "completed_tasks", f->id, COMPLETED);
+    mu_jw_key(w, "offers");
+    mu_jw_array_begin(w);
+    (void)wr->m->core->query(wr->m->core, MU_Q_OFFERS, f->id, write_offer, w);
+    mu_jw_array_end(w);
+    mu_jw_key(w, "executors");
+    mu_jw_array_begin(w);
+    mu_jw_array_end(w);
+    mu_jw_object_end(w);
+}
+
+static void write_frameworks(struct writer *wr, const char *key, bool completed)
+{
+    wr->completed = completed;
+    mu_jw_key(&wr->w, key);
+    mu_jw_array_begin(&wr->w);
+    (void)wr->m->core->query(wr->m->core, MU_Q_FRAMEWORKS, NULL, write_framework, wr);
+    mu_jw_array_end(&wr->w);
+}
+
+static void write_none(struct mu_jw *w, const char *key)
+{
+    mu_jw_key(w, key);
+    mu_jw_array_begin(w);
+    mu_jw_array_end(w);
+}
+
+/* ---- the master itself ---- */
+
+static void write_count(struct mu_jw *w, const char *key, uint32_t n)
+{
+    mu_jw_key(w, key);
+    mu_jw_milli_double(w, (int64_t)n * 1000);
+}
+
+static void write_leader(struct mu_jw *w, const struct mu_member *leader)
+{
+    char pid[320];
+    pid_text("master", leader->ip, leader->port, pid, sizeof(pid));
+    mu_jw_kv_string(w, "leader", pid);
+    mu_jw_key(w, "leader_info");
+    mu_jw_object_begin(w);
+    mu_jw_kv_string(w, "id", leader->id);
+    mu_jw_kv_string(w, "pid", pid);
+    mu_jw_kv_int(w, "port", leader->port);
+    mu_jw_kv_string(w, "hostname", leader->hostname);
+    mu_jw_object_end(w);
+}
+
+static void write_master(void *arg, const void *data)
+{
+    struct writer *wr = arg;
+    struct mu_jw *w = &wr->w;
+    const struct mu_master_row *m = data;
+    char pid[320];
+    pid_text("master", m->ip, m->port, pid, sizeof(pid));
+    mso_write_time(w, "start_time", m->start_ms);
+    if (m->elected_ms != 0) {
+        mso_write_time(w, "elected_time", m->elected_ms);
+    }
+    mu_jw_kv_string(w, "id", m->id);
+    mu_jw_kv_string(w, "pid", pid);
+    mu_jw_kv_string(w, "hostname", m->hostname);
+    write_capabilities(w);
+    write_count(w, "activated_slaves", m->agents_active);
+    write_count(w, "deactivated_slaves", m->agents_inactive);
+    write_count(w, "unreachable_slaves", m->agents_unreachable);
+    if (m->leader != NULL) {
+        write_leader(w, m->leader);
+    }
+}
+
+static void begin(struct writer *wr, const struct mso_route *r, struct mu_buf *out)
+{
+    *wr = (struct writer){.m = r->mso};
+    mu_buf_init(out, MSO_JSON_MAX);
+    mu_jw_init(&wr->w, out);
+    mu_jw_object_begin(&wr->w);
+}
+
+void mso_on_master_state(void *arg,
+                         struct mu_http_exchange *x,
+                         const struct mu_http_request *req)
+{
+    const struct mso_route *r = arg;
+    if (!mso_leads(r, x, req)) {
+        return;
+    }
+    struct mu_buf out;
+    struct writer wr;
+    begin(&wr, r, &out);
+    mso_write_build(&wr.w);
+    (void)r->mso->core->query(r->mso->core, MU_Q_MASTER, NULL, write_master, &wr);
+    mso_write_flags(r->mso, &wr.w);
+    write_agents(&wr);
+    write_frameworks(&wr, "frameworks", false);
+    write_frameworks(&wr, "completed_frameworks", true);
+    write_none(&wr.w, "orphan_tasks");
+    write_none(&wr.w, "unregistered_frameworks");
+    mu_jw_object_end(&wr.w);
+    mso_reply_json(r->mso, x, req, &out);
+}
+
+void mso_on_master_slaves(void *arg,
+                          struct mu_http_exchange *x,
+                          const struct mu_http_request *req)
+{
+    const struct mso_route *r = arg;
+    if (!mso_leads(r, x, req)) {
+        return;
+    }
+    struct mu_buf out;
+    struct writer wr;
+    begin(&wr, r, &out);
+    write_agents(&wr);
+    mu_jw_object_end(&wr.w);
+    mso_reply_json(r->mso, x, req, &out);
+}
+
+void mso_on_master_frameworks(void *arg,
+                              struct mu_http_exchange *x,
+                              const struct mu_http_request *req)
+{
+    const struct mso_route *r = arg;
+    if (!mso_leads(r, x, req)) {
+        return;
+    }
+    struct mu_buf out;
+    struct writer wr;
+    begin(&wr, r, &out);
+    write_frameworks(&wr, "frameworks", false);
+    write_frameworks(&wr, "completed_frameworks", true);
+    write_none(&wr.w, "unregistered_frameworks");
+    mu_jw_object_end(&wr.w);
+    mso_reply_json(r->mso, x, req, &out);
+}
