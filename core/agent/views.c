@@ -68,6 +68,8 @@ static void task_row(const struct task *t, bool completed, mu_row_cb cb, void *a
         .pid = t->pid,
         .statuses = t->history.v,
         .status_count = t->history.count,
+        .framework_name = t->framework.name,
+        .framework_user = t->framework.user,
     };
     cb(arg, &row);
 }

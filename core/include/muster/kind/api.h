@@ -201,6 +201,7 @@ struct mu_local_task_row {
     int64_t pid;
     const struct mu_task_status *statuses;
     size_t status_count;
+    const char *framework_name, *framework_user; /* NULL: unknown */
 };
 struct mu_offer_row {
     const char *id, *agent_id, *framework_id;
