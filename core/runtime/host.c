@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "runtime/clock.h"
+#include "runtime/http_client.h"
 #include "runtime/http_server.h"
 #include "runtime/inbox.h"
 #include "runtime/journal.h"
@@ -49,6 +50,7 @@ struct rt_host {
     void (*metrics_source)(void *arg); /* NULL: none */
     void *metrics_source_arg;
     struct http_server *server; /* NULL: no HTTP */
+    struct http_client *client; /* NULL: not needed yet */
     struct view *views;         /* the core's own is the last */
     uint64_t random_pool[RANDOM_POOL];
     size_t random_left;
@@ -212,14 +214,24 @@ static int host_http_route(const struct mu_host *h,
     return http_server_route(host->server, listener, method, pattern, handler, arg, err);
 }
 
+/* The client is made when first wanted: libcurl and its TLS library cost memory that a
+ * process without outgoing requests need not pay. */
 static int host_http_request(const struct mu_host *h,
                              const struct mu_http_ask *ask,
                              struct mu_http_call **out_call,
                              struct mu_error *err)
 {
-    (void)out_call;
-    (void)host_of(h);
-    return mu_fail(err, -ENOTSUP, "no HTTP client for '%s'", ask->url);
+    struct rt_host *host = host_of(h);
+    if (host->closing) {
+        return mu_fail(err, -ECANCELED, "'%s': the host is closing", ask->url);
+    }
+    if (host->client == NULL) {
+        int status = http_client_create(host->loop, NULL, &host->client, err);
+        if (status < 0) {
+            return status;
+        }
+    }
+    return http_client_request(host->client, ask, out_call, err);
 }
 
 static int host_journal_open(const struct mu_host *h,
@@ -271,6 +283,7 @@ static const struct mu_host host_table = {
     .http_on_close = http_exchange_on_close,
     .http_request_of = http_exchange_request,
     .http_request = host_http_request,
+    .http_cancel = http_client_cancel,
     .journal_open = host_journal_open,
     .journal_append = journal_append,
     .journal_rewrite = journal_rewrite,
@@ -375,18 +388,30 @@ static void on_timers_closed(void *arg)
     maybe_closed(host);
 }
 
-void rt_host_close(struct rt_host *host, mu_cb cb, void *arg)
+/* Last: the callbacks of the calls that the client cancels may still use timers. */
+static void close_timers(void *arg)
 {
-    MU_ASSERT(!host->closing);
-    host->closing = true;
-    host->closed_cb = cb;
-    host->closed_arg = arg;
+    struct rt_host *host = arg;
+    host->client = NULL;
     size_t left = rt_timers_count(host->timers);
     if (left > 0) {
         const struct mu_host *h = rt_host_get(host);
         h->log(h, MU_DEBUG, "timers left at the end", "count=%zu", left);
     }
     rt_timers_close(host->timers, on_timers_closed, host);
+}
+
+void rt_host_close(struct rt_host *host, mu_cb cb, void *arg)
+{
+    MU_ASSERT(!host->closing);
+    host->closing = true;
+    host->closed_cb = cb;
+    host->closed_arg = arg;
+    if (host->client != NULL) {
+        http_client_close(host->client, close_timers, host);
+    } else {
+        close_timers(host);
+    }
 }
 
 void rt_host_set_metrics_source(struct rt_host *host,

@@ -166,6 +166,10 @@ static int check_ask(const struct mu_http_ask *ask, struct mu_error *err)
     if (ask->url == NULL || has_control(ask->url) || strchr(ask->url, ' ') != NULL) {
         return mu_fail(err, MU_E_INVALID, "the url is not valid");
     }
+    if (strncasecmp(ask->url, "http://", 7) != 0 &&
+        strncasecmp(ask->url, "https://", 8) != 0) {
+        return mu_fail(err, MU_E_INVALID, "the url '%s' is not one of http", ask->url);
+    }
     if (ask->method == NULL || ask->method[0] == '\0' ||
         strspn(ask->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != strlen(ask->method)) {
         return mu_fail(err, MU_E_INVALID, "the method is not valid");
@@ -317,15 +321,10 @@ struct curl_meaning {
 };
 
 static const struct curl_meaning meanings[] = {
-    {CURLE_UNSUPPORTED_PROTOCOL, MU_E_INVALID},
-    {CURLE_URL_MALFORMAT, MU_E_INVALID},
-    {CURLE_COULDNT_RESOLVE_HOST, -EHOSTUNREACH},
-    {CURLE_COULDNT_CONNECT, -ECONNREFUSED},
-    {CURLE_OPERATION_TIMEDOUT, -ETIMEDOUT},
-    {CURLE_GOT_NOTHING, -ECONNRESET},
-    {CURLE_SEND_ERROR, -ECONNRESET},
-    {CURLE_RECV_ERROR, -ECONNRESET},
-    {CURLE_PARTIAL_FILE, -ECONNRESET},
+    {CURLE_URL_MALFORMAT, MU_E_INVALID},    {CURLE_COULDNT_RESOLVE_HOST, -EHOSTUNREACH},
+    {CURLE_COULDNT_CONNECT, -ECONNREFUSED}, {CURLE_OPERATION_TIMEDOUT, -ETIMEDOUT},
+    {CURLE_GOT_NOTHING, -ECONNRESET},       {CURLE_SEND_ERROR, -ECONNRESET},
+    {CURLE_RECV_ERROR, -ECONNRESET},        {CURLE_PARTIAL_FILE, -ECONNRESET},
     {CURLE_OUT_OF_MEMORY, -ENOMEM},
 };
 

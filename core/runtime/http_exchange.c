@@ -177,14 +177,12 @@ void http_exchange_reject(struct http_conn *c, int status, const char *text)
 {
     struct mu_buf body;
     const char *type = error_body(c, status, text, &body);
-    struct mu_http_header header = {"Content-Type", type};
-    struct http_head h = {.status = status, .headers = &header, .header_count = 1};
-    if (status == 503) {
-        h.headers = (struct mu_http_header[]){header, {"Retry-After", "1"}};
-        h.header_count = 2;
-    } else {
-        c->server->stats.bad_requests++;
-    }
+    const struct mu_http_header headers[] = {{"Content-Type", type},
+                                             {"Retry-After", "1"}};
+    struct http_head h = {
+        .status = status, .headers = headers, .header_count = status == 503 ? 2 : 1};
+    c->server->stats.bad_requests +=
+        status == 503 ? 0 : 1; /* the client is not at fault */
     count_answer(c, status);
     c->keep_alive = false;
     c->linger = true;
