@@ -17,6 +17,7 @@ struct agent_run {
     struct agent_run_config cfg;
     const struct mu_host *host;
     struct agent_containerizer *containerizers;
+    char *work_dir;
     struct agent *machine;
     struct mu_journal *journal;
     struct link_client *link;
@@ -242,7 +243,7 @@ static struct mu_container_spec spec_of(struct agent_run *r,
         .task = fx->task,
         .sandbox = fx->sandbox,
         .env = &fx->env,
-        .agent_label = r->cfg.machine->work_dir,
+        .agent_label = r->work_dir,
     };
 }
 
@@ -552,6 +553,7 @@ struct agent_run *agent_run_create(const struct agent_run_config *cfg)
     r->host = cfg->host;
     r->containerizers = mu_xmemdup(cfg->containerizers, cfg->containerizer_count *
                                                             sizeof(*cfg->containerizers));
+    r->work_dir = mu_xstrdup(cfg->machine->work_dir);
     r->machine = agent_create(cfg->machine);
     r->link = link_client_create(cfg->host, &link_events, r);
     for (size_t i = 0; i < cfg->containerizer_count; i++) {
@@ -563,7 +565,7 @@ struct agent_run *agent_run_create(const struct agent_run_config *cfg)
 
 int agent_run_start(struct agent_run *r, struct mu_error *err)
 {
-    mu_auto_free char *dir = mu_xasprintf("%s/meta", r->cfg.machine->work_dir);
+    mu_auto_free char *dir = mu_xasprintf("%s/meta", r->work_dir);
     mu_auto_free char *path = mu_xasprintf("%s/agent.journal", dir);
     int rc = sandbox_make_directories(dir, 0755, err);
     if (rc < 0) {
@@ -622,6 +624,7 @@ void agent_run_destroy(struct agent_run *r)
     link_client_destroy(r->link);
     free(r->recover_text);
     free(r->containerizers);
+    free(r->work_dir);
     free(r);
 }
 

@@ -24,11 +24,13 @@ struct master_run {
     const struct mu_host *host;
     struct mu_member self, leader; /* leader: zeroed when none is known */
     struct master *machine;
-    struct store *store;
+    struct rt_store *store;
     struct link_server *links;
     uint64_t scheduler_link;
     MU_VEC(struct mu_msg) inbox; /* from the scheduler */
     struct mu_timer *turn, *deadline;
+    struct mu_timer *abdicate;
+    char *self_lost; /* why the machine has stepped down by itself; NULL: it has not */
     bool leading, stepping, stopping, abdicating;
     int waits; /* of the stop */
     mu_cb stopped_cb;
@@ -36,6 +38,7 @@ struct master_run {
 };
 
 static void arm(struct master_run *r);
+static void on_abdicate_turn(void *arg);
 
 static void apply(struct master_run *r, struct master_effect *fx)
 {
@@ -56,7 +59,7 @@ static void apply(struct master_run *r, struct master_effect *fx)
         }
         break;
     case MASTER_FX_RECOVER:
-        store_recover(r->store, fx->epoch);
+        rt_store_recover(r->store, fx->epoch);
         break;
     case MASTER_FX_COMMIT: {
         struct mu_buf key, value;
@@ -69,11 +72,17 @@ static void apply(struct master_run *r, struct master_effect *fx)
             .value = fx->record.remove ? NULL : mu_buf_str(&value),
             .value_len = value.len,
         };
-        store_commit(r->store, &op, 1, fx->token);
+        rt_store_commit(r->store, &op, 1, fx->token);
         mu_buf_release(&key);
         mu_buf_release(&value);
         break;
     }
+    case MASTER_FX_ABDICATE:
+        if (r->self_lost == NULL) { /* after this step: it is in the middle of one */
+            r->self_lost = mu_xstrdup(fx->text);
+            r->abdicate = r->host->timer_start(r->host, 0, on_abdicate_turn, r);
+        }
+        break;
     case MASTER_FX_LOG:
         r->host->log(r->host, fx->level, "master", "what=%s", fx->text);
         break;
@@ -236,8 +245,8 @@ static void on_fenced(void *arg)
                  NULL);
 }
 
-static const struct store_events store_events = {on_entry, on_recovered, on_committed,
-                                                 on_fenced};
+static const struct rt_store_events store_events = {on_entry, on_recovered, on_committed,
+                                                    on_fenced};
 
 /* ---- the election ---- */
 
@@ -265,7 +274,7 @@ static void step_down(struct master_run *r, const char *why)
     r->scheduler_link = 0;
     r->cfg.standing_by(r->cfg.arg);
     link_server_close_all(r->links);
-    store_drop(r->store);
+    rt_store_drop(r->store);
     struct master_event ev = {.type = MASTER_EV_LOST, .text = why};
     step(r, &ev);
 }
@@ -319,6 +328,17 @@ void master_run_abdicate(struct master_run *r)
     r->cfg.election->withdraw(r->cfg.election_instance, on_withdrawn, r);
 }
 
+static void on_abdicate_turn(void *arg)
+{
+    struct master_run *r = arg;
+    r->abdicate = NULL;
+    r->host->log(r->host, MU_WARN, "giving up leadership and standing again", "why=%s",
+                 r->self_lost);
+    free(r->self_lost);
+    r->self_lost = NULL;
+    master_run_abdicate(r);
+}
+
 /* ---- life ---- */
 
 struct master_run *master_run_create(const struct master_run_config *cfg)
@@ -328,8 +348,8 @@ struct master_run *master_run_create(const struct master_run_config *cfg)
     r->host = cfg->host;
     member_copy(&r->self, cfg->self);
     r->machine = master_create(cfg->machine);
-    r->store = store_create(cfg->host, cfg->registry, cfg->registry_instance, "master",
-                            &store_events, r);
+    r->store = rt_store_create(cfg->host, cfg->registry, cfg->registry_instance, "master",
+                               &store_events, r);
     r->links = link_server_create(cfg->host, &link_events, r);
     cfg->election->listen(cfg->election_instance, &election_events, r);
     return r;
@@ -365,10 +385,11 @@ void master_run_stop(struct master_run *r, mu_cb cb, void *arg)
     r->stopped_arg = arg;
     r->host->timer_cancel(r->host, r->deadline);
     r->host->timer_cancel(r->host, r->turn);
-    r->deadline = r->turn = NULL;
+    r->host->timer_cancel(r->host, r->abdicate);
+    r->deadline = r->turn = r->abdicate = NULL;
     r->waits = 2;
     r->cfg.election->withdraw(r->cfg.election_instance, on_part_stopped, r);
-    store_stop(r->store, on_part_stopped, r);
+    rt_store_stop(r->store, on_part_stopped, r);
 }
 
 void master_run_destroy(struct master_run *r)
@@ -381,10 +402,11 @@ void master_run_destroy(struct master_run *r)
     }
     free(r->inbox.v);
     master_destroy(r->machine);
-    store_destroy(r->store);
+    rt_store_destroy(r->store);
     link_server_destroy(r->links);
     member_release(&r->self);
     member_release(&r->leader);
+    free(r->self_lost);
     free(r);
 }
 

@@ -265,7 +265,7 @@ static void make_master(struct run *r)
         .agent_reregister_timeout_ms =
             mu_flags_duration_ms(f, "agent_reregister_timeout"),
         .allocation_interval_ms = mu_flags_duration_ms(f, "allocation_interval"),
-        .offer_timeout_ms = text_flag(f, "offer_timeout") == NULL
+        .offer_timeout_ms = !mu_flags_is_set(f, "offer_timeout")
                                 ? 0
                                 : mu_flags_duration_ms(f, "offer_timeout"),
         .framework_heartbeat_ms = 15000,

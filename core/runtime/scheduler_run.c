@@ -40,7 +40,7 @@ struct scheduler_run {
     struct scheduler_run_config cfg;
     const struct mu_host *host;
     struct scheduler *machine;
-    struct store *store;
+    struct rt_store *store;
     MU_VEC(struct input) inputs;
     MU_VEC(struct waiting) waiting;
     struct mu_list watches;
@@ -172,7 +172,7 @@ static void commit(struct scheduler_run *r, const struct scheduler_effect *fx)
             ops[i].value_len = value->len;
         }
     }
-    store_commit(r->store, ops, fx->record_count, fx->token);
+    rt_store_commit(r->store, ops, fx->record_count, fx->token);
     for (size_t i = 0; i < 2 * fx->record_count; i++) {
         mu_buf_release(&bufs[i]);
     }
@@ -184,7 +184,7 @@ static void apply(struct scheduler_run *r, struct scheduler_effect *fx)
 {
     switch ((enum scheduler_effect_type)fx->type) {
     case SCHED_FX_LOAD:
-        store_recover(r->store, fx->epoch);
+        rt_store_recover(r->store, fx->epoch);
         break;
     case SCHED_FX_COMMIT:
         commit(r, fx);
@@ -326,8 +326,8 @@ static void on_fenced(void *arg)
     r->host->log(r->host, MU_WARN, "app scheduler: a newer leader writes now", NULL);
 }
 
-static const struct store_events store_events = {on_entry, on_recovered, on_committed,
-                                                 on_fenced};
+static const struct rt_store_events store_events = {on_entry, on_recovered, on_committed,
+                                                    on_fenced};
 
 /* ---- life ---- */
 
@@ -337,8 +337,8 @@ struct scheduler_run *scheduler_run_create(const struct scheduler_run_config *cf
     r->cfg = *cfg;
     r->host = cfg->host;
     r->machine = scheduler_create(cfg->machine);
-    r->store = store_create(cfg->host, cfg->registry, cfg->registry_instance, "apps",
-                            &store_events, r);
+    r->store = rt_store_create(cfg->host, cfg->registry, cfg->registry_instance, "apps",
+                               &store_events, r);
     mu_list_init(&r->watches);
     return r;
 }
@@ -356,7 +356,7 @@ void scheduler_run_follow(struct scheduler_run *r)
         return;
     }
     r->leading = false;
-    store_drop(r->store);
+    rt_store_drop(r->store);
     struct scheduler_event ev = {.type = SCHED_EV_STOP};
     step(r, &ev);
 }
@@ -392,7 +392,7 @@ void scheduler_run_stop(struct scheduler_run *r, mu_cb cb, void *arg)
     while (r->waiting.count > 0) {
         reply(r, r->waiting.v[0].token, &gone);
     }
-    store_stop(r->store, on_store_stopped, r);
+    rt_store_stop(r->store, on_store_stopped, r);
 }
 
 void scheduler_run_destroy(struct scheduler_run *r)
@@ -409,7 +409,7 @@ void scheduler_run_destroy(struct scheduler_run *r)
         free(mu_list_entry(node, struct mu_watch, node));
     }
     scheduler_destroy(r->machine);
-    store_destroy(r->store);
+    rt_store_destroy(r->store);
     free(r);
 }
 

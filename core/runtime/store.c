@@ -4,12 +4,12 @@
 #include "base/alloc.h"
 #include "base/check.h"
 
-struct store {
+struct rt_store {
     const struct mu_host *host;
     const struct mu_registry_ops *ops;
     void *instance;
     char *name;
-    const struct store_events *events;
+    const struct rt_store_events *events;
     void *arg;
     struct mu_registry_store *open; /* NULL: not yet */
     uint64_t generation;            /* grows with every recover and drop */
@@ -17,14 +17,15 @@ struct store {
 
 /* A question asked of the registry, or an answer that is due without having asked. */
 struct question {
-    struct store *store;
+    struct rt_store *store;
     uint64_t generation, token;
     bool is_recover;
     int status;
     char *text;
 };
 
-static struct question *question_create(struct store *s, bool is_recover, uint64_t token)
+static struct question *
+question_create(struct rt_store *s, bool is_recover, uint64_t token)
 {
     struct question *q = MU_NEW(struct question);
     *q = (struct question){.store = s,
@@ -36,7 +37,7 @@ static struct question *question_create(struct store *s, bool is_recover, uint64
 
 static void answer(struct question *q, int status, const char *text)
 {
-    struct store *s = q->store;
+    struct rt_store *s = q->store;
     if (q->generation == s->generation) {
         if (q->is_recover) {
             s->events->recovered(s->arg, status, text);
@@ -77,30 +78,30 @@ static void on_entry(void *arg, const char *key, const void *value, size_t len)
 
 static void on_fenced(void *arg)
 {
-    struct store *s = arg;
+    struct rt_store *s = arg;
     s->events->fenced(s->arg);
 }
 
 static const struct mu_registry_events registry_events = {.fenced = on_fenced};
 
-struct store *store_create(const struct mu_host *host,
-                           const struct mu_registry_ops *ops,
-                           void *instance,
-                           const char *name,
-                           const struct store_events *events,
-                           void *arg)
+struct rt_store *rt_store_create(const struct mu_host *host,
+                                 const struct mu_registry_ops *ops,
+                                 void *instance,
+                                 const char *name,
+                                 const struct rt_store_events *events,
+                                 void *arg)
 {
-    struct store *s = MU_NEW(struct store);
-    *s = (struct store){.host = host,
-                        .ops = ops,
-                        .instance = instance,
-                        .name = mu_xstrdup(name),
-                        .events = events,
-                        .arg = arg};
+    struct rt_store *s = MU_NEW(struct rt_store);
+    *s = (struct rt_store){.host = host,
+                           .ops = ops,
+                           .instance = instance,
+                           .name = mu_xstrdup(name),
+                           .events = events,
+                           .arg = arg};
     return s;
 }
 
-void store_recover(struct store *s, uint64_t epoch)
+void rt_store_recover(struct rt_store *s, uint64_t epoch)
 {
     s->generation++;
     struct question *q = question_create(s, true, 0);
@@ -116,10 +117,10 @@ void store_recover(struct store *s, uint64_t epoch)
     }
 }
 
-void store_commit(struct store *s,
-                  const struct mu_registry_op *ops,
-                  size_t count,
-                  uint64_t token)
+void rt_store_commit(struct rt_store *s,
+                     const struct mu_registry_op *ops,
+                     size_t count,
+                     uint64_t token)
 {
     MU_PRE(s->open != NULL);
     struct question *q = question_create(s, false, token);
@@ -130,12 +131,12 @@ void store_commit(struct store *s,
     }
 }
 
-void store_drop(struct store *s)
+void rt_store_drop(struct rt_store *s)
 {
     s->generation++;
 }
 
-void store_stop(struct store *s, mu_cb cb, void *arg)
+void rt_store_stop(struct rt_store *s, mu_cb cb, void *arg)
 {
     s->generation++;
     if (s->open == NULL) {
@@ -147,7 +148,7 @@ void store_stop(struct store *s, mu_cb cb, void *arg)
     s->ops->close(open, cb, arg);
 }
 
-void store_destroy(struct store *s)
+void rt_store_destroy(struct rt_store *s)
 {
     if (s != NULL) {
         free(s->name);

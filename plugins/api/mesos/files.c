@@ -12,8 +12,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <limits.h>
 #include <pwd.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +22,8 @@
 
 #include <dirent.h>
 
+/* Longer paths are answered with 404: no sandbox has one. */
+#define MSO_PATH_MAX 1536
 #define READ_MAX 65536     /* of one /files/read, as Mesos limits it */
 #define CHUNK (256 * 1024) /* of a download */
 
@@ -39,8 +41,6 @@ struct job {
     int status; /* HTTP */
     char text[512];
     struct mu_buf body;
-    char *data;
-    size_t data_len;
     int64_t size;
     int fd; /* of a download, between chunks; -1 */
     bool begun;
@@ -50,7 +50,7 @@ struct job {
 
 struct lookup {
     const char *path;
-    char attached[PATH_MAX], directory[PATH_MAX];
+    char attached[MSO_PATH_MAX], directory[MSO_PATH_MAX];
 };
 
 static bool is_below(const char *path, const char *directory)
@@ -70,20 +70,20 @@ static void try_name(struct lookup *l, const char *name, const char *directory)
 
 /* Both names that stand for a sandbox; "" when there is none. */
 static void latest_names(const struct mu_local_task_row *t,
-                         char real[PATH_MAX],
-                         char virtual_name[PATH_MAX])
+                         char real[MSO_PATH_MAX],
+                         char virtual_name[MSO_PATH_MAX])
 {
     const char *slash = strrchr(t->sandbox, '/');
-    (void)snprintf(real, PATH_MAX, "%.*s/latest",
+    (void)snprintf(real, MSO_PATH_MAX, "%.*s/latest",
                    slash == NULL ? 0 : (int)(slash - t->sandbox), t->sandbox);
-    (void)snprintf(virtual_name, PATH_MAX, "/frameworks/%s/executors/%s/runs/latest",
+    (void)snprintf(virtual_name, MSO_PATH_MAX, "/frameworks/%s/executors/%s/runs/latest",
                    t->info->framework_id.s, t->info->id.s);
 }
 
 static void match(void *arg, const void *row)
 {
     const struct mu_local_task_row *t = row;
-    char real[PATH_MAX], virtual_name[PATH_MAX];
+    char real[MSO_PATH_MAX], virtual_name[MSO_PATH_MAX];
     latest_names(t, real, virtual_name);
     try_name(arg, t->sandbox, t->sandbox);
     try_name(arg, real, t->sandbox);
@@ -92,27 +92,36 @@ static void match(void *arg, const void *row)
 
 /* ---- on a worker ---- */
 
-static void fail(struct job *j, int status, const char *fmt, const char *value)
+MU_PRINTF(3, 4)
+static void fail(struct job *j, int status, const char *fmt, ...)
 {
+    va_list ap;
+    va_start(ap, fmt);
     j->status = status;
-    (void)snprintf(j->text, sizeof(j->text), fmt, value);
+    (void)vsnprintf(j->text, sizeof(j->text), fmt, ap);
+    va_end(ap);
 }
 
-/* The real path of what was asked for; false with the job failed. */
-static bool resolve(struct job *j, char real[PATH_MAX])
+/* The real path of what was asked for, for free(); NULL with the job failed. */
+static char *resolve(struct job *j)
 {
-    char wanted[2 * PATH_MAX], root[PATH_MAX];
-    (void)snprintf(wanted, sizeof(wanted), "%s%s", j->directory,
-                   j->path + strlen(j->attached));
-    if (realpath(j->directory, root) == NULL || realpath(wanted, real) == NULL) {
+    struct mu_buf wanted;
+    mu_buf_init(&wanted, 3 * MSO_PATH_MAX);
+    mu_buf_printf(&wanted, "%s%s", j->directory, j->path + strlen(j->attached));
+    char *root = realpath(j->directory, NULL);
+    char *real = realpath(mu_buf_str(&wanted), NULL);
+    mu_buf_release(&wanted);
+    if (root == NULL || real == NULL) {
         fail(j, 404, "%s", "");
-        return false;
-    }
-    if (!is_below(real, root)) {
+    } else if (!is_below(real, root)) {
         fail(j, 400, "'%.400s' is inaccessible.\n", j->path);
-        return false;
+    } else {
+        free(root);
+        return real;
     }
-    return true;
+    free(root);
+    free(real);
+    return NULL;
 }
 
 static void mode_text(mode_t mode, char out[11])
@@ -127,7 +136,7 @@ static void mode_text(mode_t mode, char out[11])
 
 static void write_owner(struct mu_jw *w, const struct stat *st)
 {
-    char buf[4096], number[24];
+    char buf[1024], number[24];
     struct passwd pw, *user = NULL;
     struct group gr, *group = NULL;
     (void)snprintf(number, sizeof(number), "%u", (unsigned)st->st_gid);
@@ -142,7 +151,7 @@ static void
 write_entry(struct job *j, struct mu_jw *w, const char *real, const char *name)
 {
     struct stat st;
-    char full[2 * PATH_MAX], shown[2 * PATH_MAX], mode[11];
+    char full[2 * MSO_PATH_MAX], shown[2 * MSO_PATH_MAX], mode[11];
     (void)snprintf(full, sizeof(full), "%s/%s", real, name);
     if (lstat(full, &st) < 0) {
         return; /* gone since the directory was read */
@@ -253,17 +262,8 @@ static void next_chunk(struct job *j)
     }
 }
 
-static void work(void *arg)
+static void begin(struct job *j, const char *real)
 {
-    struct job *j = arg;
-    char real[PATH_MAX];
-    if (j->begun) {
-        next_chunk(j);
-        return;
-    }
-    if (!resolve(j, real)) {
-        return;
-    }
     switch (j->verb) {
     case BROWSE:
         browse(j, real);
@@ -278,6 +278,20 @@ static void work(void *arg)
             next_chunk(j);
         }
         break;
+    }
+}
+
+static void work(void *arg)
+{
+    struct job *j = arg;
+    if (j->begun) {
+        next_chunk(j);
+        return;
+    }
+    char *real = resolve(j);
+    if (real != NULL) {
+        begin(j, real);
+        free(real);
     }
 }
 
@@ -435,7 +449,7 @@ static void start(const struct mso_route *r,
                   const struct mu_http_request *req,
                   enum verb verb)
 {
-    char path[PATH_MAX];
+    char path[MSO_PATH_MAX];
     int len = mu_http_query_get(req->query, "path", 0, path, sizeof(path));
     if (len <= 0) {
         mso_reply_text(r->mso, x, 400, "Expecting 'path=value' in query.\n");
@@ -490,7 +504,7 @@ static void write_attached(void *arg, const void *row)
 {
     const struct mu_local_task_row *t = row;
     struct mu_jw *w = arg;
-    char real[PATH_MAX], virtual_name[PATH_MAX];
+    char real[MSO_PATH_MAX], virtual_name[MSO_PATH_MAX];
     latest_names(t, real, virtual_name);
     mu_jw_kv_string(w, t->sandbox, t->sandbox);
     mu_jw_kv_string(w, real, t->sandbox);
