@@ -34,8 +34,9 @@
     X(TEARDOWN)                                                                          \
     X(ACCEPT)                                                                            \
     X(DECLINE)                                                                           \
-    X(REVIVE) X(SUPPRESS) X(RECONCILE) X(KILL) X(ACKNOWLEDGE) X(SUBSCRIBED) X(OFFERS)    \
-        X(RESCIND) X(UPDATE) X(FAILURE) X(ERROR) X(HEARTBEAT) X(REGISTER) X(REREGISTER)  \
+    X(REVIVE)                                                                            \
+    X(SUPPRESS) X(RECONCILE) X(KILL) X(ACKNOWLEDGE) X(SUBSCRIBED) X(OFFERS) X(RESCIND)   \
+        X(UPDATE) X(FAILURE) X(ERROR) X(HEARTBEAT) X(REGISTER) X(REREGISTER)             \
             X(STATUS_UPDATE) X(PONG) X(UNREGISTER) X(REGISTERED) X(REREGISTERED)         \
                 X(REFUSED) X(RUN_TASK) X(KILL_TASK) X(ACK_UPDATE) X(PING) X(SHUTDOWN)
 
