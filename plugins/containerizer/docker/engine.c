@@ -30,6 +30,7 @@ struct dkr_call {
     struct mu_timer *timer;    /* to fail, never inside the caller's call */
     char failure[DKR_TEXT_SIZE];
     bool was_renegotiated, is_good; /* status below 300 */
+    bool is_over;                   /* being answered */
     struct mu_buf error_body;       /* of a streamed answer that is not good */
 };
 
@@ -167,7 +168,7 @@ static void became_away(struct dkr_engine *e, const char *why)
                    e->socket, why);
     e->state = ENGINE_AWAY;
     for (struct dkr_call *call = e->calls; call != NULL; call = call->next) {
-        if (call->http == NULL) {
+        if (call->http == NULL && !call->is_over) {
             fail_later(call, e->trouble);
         }
     }
@@ -222,6 +223,7 @@ static void answer_failure(struct dkr_call *call, const struct mu_http_answer *a
     char text[DKR_TEXT_SIZE];
     struct dkr_reply reply = {.outcome = DKR_UNKNOWN, .text = text, .body = ""};
 
+    call->is_over = true;
     if (is_unreached(answer->status)) {
         became_away(e, mu_strerror(answer->status));
         probe_later(e);
