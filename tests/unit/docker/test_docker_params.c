@@ -79,6 +79,14 @@ static void simple_options_set_their_field(void **state)
         {"dns-search", "a.org", "{\"HostConfig\":{\"DnsSearch\":[\"a.org\"]}}"},
         {"dns-opt", "ndots:1", "{\"HostConfig\":{\"DnsOptions\":[\"ndots:1\"]}}"},
         {"dns-option", "ndots:1", "{\"HostConfig\":{\"DnsOptions\":[\"ndots:1\"]}}"},
+    };
+    (void)state;
+    CHECK(cases, "bridge");
+}
+
+static void limits_and_rights_set_their_field(void **state)
+{
+    static const struct param_case cases[] = {
         {"memory", "64m", "{\"HostConfig\":{\"Memory\":67108864}}"},
         {"m", "1g", "{\"HostConfig\":{\"Memory\":1073741824}}"},
         {"memory-swap", "-1", "{\"HostConfig\":{\"MemorySwap\":-1}}"},
@@ -401,6 +409,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(simple_options_set_their_field),
+        cmocka_unit_test(limits_and_rights_set_their_field),
         cmocka_unit_test(options_with_a_syntax_of_their_own_are_taken_apart),
         cmocka_unit_test(ports_are_published_singly_and_in_ranges),
         cmocka_unit_test(mounts_are_read_in_any_order),
