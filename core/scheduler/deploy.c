@@ -522,8 +522,10 @@ void deploy_advance(struct scheduler *s, struct deployment *d)
 
 /* ---- what it waits for ---- */
 
-static void
-app_waiting_for(const struct scheduler *s, const struct sched_app *a, struct mu_buf *out)
+static void app_waiting_for(const struct scheduler *s,
+                            const struct sched_app *a,
+                            uint64_t now_ms,
+                            struct mu_buf *out)
 {
     struct goal g;
     deploy_goal(a, &g);
@@ -546,12 +548,13 @@ app_waiting_for(const struct scheduler *s, const struct sched_app *a, struct mu_
     }
     if (a->launch.want > 0) {
         (void)mu_buf_printf(out, ", %" PRIu32 " to launch: ", a->launch.want);
-        queue_waiting_for(s, a, out);
+        queue_waiting_for(s, a, now_ms, out);
     }
 }
 
 void deploy_waiting_for(const struct scheduler *s,
                         const struct deployment *d,
+                        uint64_t now_ms,
                         struct mu_buf *out)
 {
     if (d->state == DEPLOYMENT_ENDING || d->current == 0) {
@@ -562,7 +565,7 @@ void deploy_waiting_for(const struct scheduler *s,
     for (size_t i = 0; i < step->count; i++) {
         const struct sched_app *a = app_get(s, step->actions[i].app_id);
         if (a != NULL && a->deployment == d && !deploy_is_done(a)) {
-            app_waiting_for(s, a, out);
+            app_waiting_for(s, a, now_ms, out);
             return;
         }
     }

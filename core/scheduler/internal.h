@@ -403,6 +403,7 @@ uint64_t queue_next_deadline(const struct scheduler *s); /* of all delayed; NEVE
 /* Why the app's missing instances are not there yet. */
 void queue_waiting_for(const struct scheduler *s,
                        const struct sched_app *a,
+                       uint64_t now_ms,
                        struct mu_buf *out);
 
 /* ---- offers.c ---- */
@@ -441,6 +442,7 @@ struct deployment *deploy_get(const struct scheduler *s, const char *id);
 void deploy_free(struct deployment *d);
 void deploy_waiting_for(const struct scheduler *s,
                         const struct deployment *d,
+                        uint64_t now_ms,
                         struct mu_buf *out);
 void deploy_row(const struct deployment *d, struct mu_deployment_row *out);
 

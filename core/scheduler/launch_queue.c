@@ -93,7 +93,7 @@ void queue_failed(struct scheduler *s, struct sched_app *a, const struct sched_t
 {
     struct launch_entry *e = &a->launch;
     const struct mu_app *params = a->def != NULL ? a->def : t->def;
-    if (task_is_old(t) || (e->failed_ms != 0 && t->launched_ms < e->failed_ms)) {
+    if (task_is_old(t) || (e->failed_ms != 0 && t->launched_ms <= e->failed_ms)) {
         return;
     }
     backoff_fail(&e->backoff, params, s->now.mono_ms);
@@ -142,9 +142,10 @@ uint64_t queue_next_deadline(const struct scheduler *s)
 
 void queue_waiting_for(const struct scheduler *s,
                        const struct sched_app *a,
+                       uint64_t now_ms,
                        struct mu_buf *out)
 {
-    uint64_t left = backoff_left(&a->launch.backoff, s->now.mono_ms);
+    uint64_t left = backoff_left(&a->launch.backoff, now_ms);
     if (left > 0) {
         (void)mu_buf_printf(out, "delayed after a failure for another %" PRIu64 ".%03d s",
                             left / 1000, (int)(left % 1000));
@@ -152,7 +153,7 @@ void queue_waiting_for(const struct scheduler *s,
         (void)mu_buf_puts(out, "no connection to a master");
     } else if (!s->framework_stored) {
         (void)mu_buf_puts(out, "the registry is storing the framework id");
-    } else if (s->launch_pause_ms > s->now.mono_ms) {
+    } else if (s->launch_pause_ms > now_ms) {
         (void)mu_buf_puts(out, "the registry could not store the last launch");
     } else if (a->launch.refusal[0] != '\0') {
         (void)mu_buf_puts(out, a->launch.refusal);

@@ -122,7 +122,8 @@ query_tasks(const struct scheduler *s, const char *key, mu_row_cb cb, void *arg)
     return rows;
 }
 
-static int query_deployments(const struct scheduler *s, mu_row_cb cb, void *arg)
+static int
+query_deployments(const struct scheduler *s, uint64_t now_ms, mu_row_cb cb, void *arg)
 {
     int rows = 0;
     mu_list_foreach (n, &s->deployments) {
@@ -131,7 +132,7 @@ static int query_deployments(const struct scheduler *s, mu_row_cb cb, void *arg)
         struct mu_buf text;
         mu_buf_init(&text, WAITING_TEXT_MAX);
         deploy_row(d, &row);
-        deploy_waiting_for(s, d, &text);
+        deploy_waiting_for(s, d, now_ms, &text);
         row.waiting_for = mu_buf_str(&text);
         cb(arg, &row);
         mu_buf_release(&text);
@@ -140,18 +141,21 @@ static int query_deployments(const struct scheduler *s, mu_row_cb cb, void *arg)
     return rows;
 }
 
-static void
-show_queue(const struct scheduler *s, const struct sched_app *a, mu_row_cb cb, void *arg)
+static void show_queue(const struct scheduler *s,
+                       const struct sched_app *a,
+                       uint64_t now_ms,
+                       mu_row_cb cb,
+                       void *arg)
 {
     const struct launch_entry *e = &a->launch;
     struct mu_buf text;
     mu_buf_init(&text, WAITING_TEXT_MAX);
-    queue_waiting_for(s, a, &text);
+    queue_waiting_for(s, a, now_ms, &text);
     struct mu_queue_row row = {
         .app = e->def,
         .count = e->want,
-        .overdue = !queue_is_delayed(s, a),
-        .delay_left_ms = backoff_left(&e->backoff, s->now.mono_ms),
+        .overdue = backoff_left(&e->backoff, now_ms) == 0,
+        .delay_left_ms = backoff_left(&e->backoff, now_ms),
         .since_ms = e->since_ms,
         .offers_processed = e->offers_processed,
         .offers_unused = e->offers_unused,
@@ -168,13 +172,14 @@ show_queue(const struct scheduler *s, const struct sched_app *a, mu_row_cb cb, v
     mu_buf_release(&text);
 }
 
-static int query_queue(const struct scheduler *s, mu_row_cb cb, void *arg)
+static int
+query_queue(const struct scheduler *s, uint64_t now_ms, mu_row_cb cb, void *arg)
 {
     int rows = 0;
     mu_omap_foreach (e, &s->apps) {
         const struct sched_app *a = e->value;
         if (a->launch.want > 0) {
-            show_queue(s, a, cb, arg);
+            show_queue(s, a, now_ms, cb, arg);
             rows++;
         }
     }
@@ -208,9 +213,6 @@ int scheduler_query(const struct scheduler *s,
     if (s->state != SCHED_READY) {
         return s->state == SCHED_STOPPED ? MU_E_NOT_LEADER : MU_E_UNAVAILABLE;
     }
-    /* delays are counted from the time of the question */
-    struct scheduler at = *s;
-    at.now = *now;
     switch (type) {
     case MU_Q_APPS:
         return query_apps(s, key, cb, arg);
@@ -219,9 +221,9 @@ int scheduler_query(const struct scheduler *s,
     case MU_Q_APP_TASKS:
         return query_tasks(s, key, cb, arg);
     case MU_Q_DEPLOYMENTS:
-        return query_deployments(&at, cb, arg);
+        return query_deployments(s, now->mono_ms, cb, arg);
     case MU_Q_QUEUE:
-        return query_queue(&at, cb, arg);
+        return query_queue(s, now->mono_ms, cb, arg);
     default:
         return MU_E_UNSUPPORTED;
     }

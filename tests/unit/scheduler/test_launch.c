@@ -1,4 +1,5 @@
-/* From a wish to a running task: offers, launches, updates, kills, delays, reconciliation.
+/* From a wish to a running task: offers, launches, updates, kills, delays,
+ * reconciliation.
  */
 #include "world.h"
 
@@ -173,8 +174,9 @@ static void unused_offers_are_declined_for_the_configured_time(void **state)
                         "NoCorrespondingReservationFound 0/2, AgentMaintenance 0/2, "
                         "InsufficientCpus 2/2");
     struct deployment_view d = view_deployment(&w);
-    assert_string_equal(d.waiting_for, "/a: 0 of 1 running, 1 to launch: cpus: 64 wanted, "
-                                       "8 offered by h1");
+    assert_string_equal(d.waiting_for,
+                        "/a: 0 of 1 running, 1 to launch: cpus: 64 wanted, "
+                        "8 offered by h1");
     world_close(&w);
 }
 
@@ -245,7 +247,8 @@ static void offers_taken_from_us_cost_no_delay(void **state)
     world_put(&w, make_app("/a", 1));
     world_commit_one(&w, 0);
     world_run(&w);
-    w.agents[0].is_offered = w.agents[1].is_offered = false; /* RESCIND is still under way */
+    w.agents[0].is_offered = w.agents[1].is_offered =
+        false; /* RESCIND is still under way */
     w.hold_commits = false;
     world_run(&w);
     assert_int_equal(w.launched, 1);
@@ -277,9 +280,8 @@ static void repeated_update_is_acknowledged_again(void **state)
     world_put(&w, make_app("/a", 1));
     world_run(&w);
     struct fake_task *t = fake_task(&w, fake_nth(&w, "/a", 0));
-    struct mu_task_status st = {.task_id = t->info->id,
-                                .agent_id = t->info->agent_id,
-                                .state = MU_TASK_RUNNING};
+    struct mu_task_status st = {
+        .task_id = t->info->id, .agent_id = t->info->agent_id, .state = MU_TASK_RUNNING};
     mu_uuid_make(1, 2, &st.uuid);
     struct mu_msg m;
     mu_msg_init(&m, MU_MSG_UPDATE);
@@ -329,7 +331,8 @@ static void delay_grows_with_each_round_of_failures(void **state)
     w.run_state = 'f';
     world_put(&w, make_app("/a", 10));
     world_run(&w);
-    assert_int_equal(view_queue(&w, "/a").delay_left_ms, 1000); /* ten failures, one round */
+    assert_int_equal(view_queue(&w, "/a").delay_left_ms,
+                     1000); /* ten failures, one round */
     world_advance(&w, 1000);
     assert_int_equal(w.launched, 20);
     assert_int_equal(view_queue(&w, "/a").delay_left_ms, 1150);
@@ -368,7 +371,8 @@ static void queue_reset_launches_at_once(void **state)
     assert_ok(&w, c);
     assert_int_equal(view_app(&w, "/a").running, 1);
     c = world_ids(&w, MU_CMD_QUEUE_RESET, "/a", false, false);
-    assert_refused_with(&w, c, MU_E_NOT_FOUND, "Application /a not found in tasks queue.");
+    assert_refused_with(&w, c, MU_E_NOT_FOUND,
+                        "Application /a not found in tasks queue.");
     world_close(&w);
 }
 
@@ -395,13 +399,13 @@ static void kill_is_repeated_until_the_task_ends(void **state)
     world_put(&w, make_app("/a", 1));
     world_run(&w);
     mu_auto_free char *victim = mu_xstrdup(fake_nth(&w, "/a", 0));
-    w.agents[0].is_up = w.agents[1].is_up = false; /* kills do not arrive */
+    w.ignore_kills = true;
     world_ids(&w, MU_CMD_TASKS_KILL, victim, false, false);
     world_run(&w);
     assert_int_equal(w.kills, 1);
     world_advance(&w, 65000);
     assert_int_equal(w.kills, 3);
-    w.agents[0].is_up = w.agents[1].is_up = true;
+    w.ignore_kills = false;
     world_advance(&w, 30000);
     assert_null(fake_task(&w, victim));
     assert_int_equal(view_app(&w, "/a").running, 1);

@@ -139,7 +139,8 @@ static void send_first(struct world *w, struct fake_task *t)
         return;
     }
     if (t->uuid.s[0] == '\0') {
-        mu_uuid_make(++w->next_uuid, w->next_uuid * 77, &t->uuid);
+        w->next_uuid++;
+        mu_uuid_make(w->next_uuid, w->next_uuid * 77, &t->uuid);
     }
     t->in_flight = true;
     t->again_ms = w->now.mono_ms + RESEND_MS;
@@ -250,8 +251,8 @@ static void on_accept(struct world *w, const struct mu_msg *m)
     }
     if (a == NULL) {
         for (size_t i = 0; i < m->task_count; i++) {
-            send_status(w, m->tasks[i]->id.s, &m->tasks[i]->agent_id, MU_TASK_DROPPED, NULL,
-                        "REASON_INVALID_OFFERS");
+            send_status(w, m->tasks[i]->id.s, &m->tasks[i]->agent_id, MU_TASK_DROPPED,
+                        NULL, "REASON_INVALID_OFFERS");
         }
         return;
     }
@@ -275,6 +276,9 @@ static void on_kill(struct world *w, const struct mu_msg *m)
     struct fake_task *t = fake_task(w, m->task_id.s);
     size_t agent = agent_of(w, &m->agent_id);
     w->kills++;
+    if (w->ignore_kills) {
+        return;
+    }
     if (t != NULL && w->agents[t->agent].is_up) {
         fake_update(w, m->task_id.s, MU_TASK_KILLED);
     } else if (t == NULL && agent < WORLD_AGENTS) {
@@ -330,7 +334,8 @@ static void on_acknowledge(struct world *w, const struct mu_msg *m)
     if (terminal) {
         mu_auto_free char *key = mu_xasprintf("tasks/%s", m->task_id.s);
         if (mu_omap_get(&w->records, key) != NULL) {
-            fail_msg("end of %s acknowledged before its record was removed", m->task_id.s);
+            fail_msg("end of %s acknowledged before its record was removed",
+                     m->task_id.s);
         }
         task_drop(w, t);
         return;
@@ -419,8 +424,8 @@ size_t fake_count(struct world *w, const char *app_id, bool running, const char 
     size_t n = 0;
     mu_map_foreach (e, &w->tasks) {
         struct fake_task *t = e->value;
-        bool counts = running ? t->state == MU_TASK_RUNNING
-                              : !mu_task_state_is_terminal(t->state);
+        bool counts =
+            running ? t->state == MU_TASK_RUNNING : !mu_task_state_is_terminal(t->state);
         n += counts && is_of(t, app_id) &&
              (command == NULL || strcmp(t->info->command.value, command) == 0);
     }
@@ -751,9 +756,10 @@ void world_create(struct world *w)
         struct fake_agent *a = &w->agents[i];
         snprintf(a->id.s, sizeof(a->id.s), "S%zu", i);
         snprintf(a->host, sizeof(a->host), "h%zu", i);
-        assert_int_equal(mu_resources_parse("cpus:8;mem:8192;disk:9999;ports:[31000-31999]",
-                                            "*", &a->total, NULL),
-                         0);
+        assert_int_equal(
+            mu_resources_parse("cpus:8;mem:8192;disk:9999;ports:[31000-31999]", "*",
+                               &a->total, NULL),
+            0);
         a->is_up = a->is_known = i < 2;
     }
     mu_buf_init(&w->log, 16 * 1024 * 1024);
@@ -799,8 +805,7 @@ void world_close(struct world *w)
 uint64_t world_command(struct world *w, const struct mu_command_request *c)
 {
     uint64_t token = ++w->next_command;
-    struct scheduler_event ev = {
-        .type = SCHED_EV_COMMAND, .token = token, .command = c};
+    struct scheduler_event ev = {.type = SCHED_EV_COMMAND, .token = token, .command = c};
     world_step(w, &ev);
     return token;
 }

@@ -65,11 +65,11 @@ struct world {
     struct {
         struct world_commit *v;
         size_t count, cap;
-    } commits;          /* not durable yet */
-    bool hold_commits;  /* until the test lets them go */
-    int fail_commits;   /* so many of the next */
-    uint64_t durable;   /* commits so far */
-    uint64_t crash_at;  /* crash when so many are durable; 0: never */
+    } commits;           /* not durable yet */
+    bool hold_commits;   /* until the test lets them go */
+    int fail_commits;    /* so many of the next */
+    uint64_t durable;    /* commits so far */
+    uint64_t crash_at;   /* crash when so many are durable; 0: never */
     bool crash_answered; /* after the scheduler has worked on the answer, or before it */
     uint64_t crashes;
 
@@ -83,8 +83,8 @@ struct world {
     bool connected, subscribed, suppressed, forgetful;
     uint64_t next_offer, next_uuid, next_framework;
     bool offer_nothing, auto_run;
-    bool ignore_accepts; /* they are lost on the way */
-    char run_state;      /* 0: RUNNING at once; 'f': FAILED at once */
+    bool ignore_accepts, ignore_kills; /* they are lost on the way */
+    char run_state;                    /* 0: RUNNING at once; 'f': FAILED at once */
 
     /* what was seen */
     struct mu_buf log; /* events, one word each */
@@ -96,7 +96,7 @@ struct world {
     size_t accepts, declines, revives, suppresses, kills, acks, reconciles, launched;
     uint64_t last_refuse_ms;
     bool abdicated;
-    struct mu_prng *chaos; /* NULL: everything arrives once and in order */
+    struct mu_prng *chaos;          /* NULL: everything arrives once and in order */
     void (*watch)(struct world *w); /* after every step */
 };
 
@@ -118,7 +118,8 @@ void world_commit_one(struct world *w, int status);
 uint64_t world_command(struct world *w, const struct mu_command_request *c);
 uint64_t world_put(struct world *w, struct mu_app *app); /* takes app; not forced */
 uint64_t world_put_forced(struct world *w, struct mu_app *app);
-uint64_t world_ids(struct world *w, uint32_t type, const char *id, bool force, bool scale);
+uint64_t
+world_ids(struct world *w, uint32_t type, const char *id, bool force, bool scale);
 const struct world_reply *world_reply(struct world *w, uint64_t command);
 void assert_ok(struct world *w, uint64_t command);
 void assert_refused_with(struct world *w, uint64_t command, int status, const char *text);
