@@ -93,7 +93,7 @@ static void report_unknown(struct agent *a, const struct mu_msg *m)
     for (size_t i = 0; i < m->status_count; i++) {
         const struct mu_task_status *s = &m->statuses[i];
         if (agent_task_find(a, &s->framework_id, &s->task_id) == NULL) {
-            agent_update_unkept(a, &s->framework_id, &s->task_id, MU_TASK_LOST,
+            agent_update_unkept(a, &s->framework_id, &s->task_id, MU_TASK_GONE,
                                 "REASON_RECONCILIATION",
                                 "Reconciliation: task unknown to the agent");
         }

@@ -363,7 +363,7 @@ void agent_task_kill(struct agent *a, const struct mu_msg *m)
     struct task *t = agent_task_find(a, &m->framework_id, &m->task_id);
     if (t == NULL) {
         if (!was_completed(a, &m->framework_id, &m->task_id)) {
-            agent_update_unkept(a, &m->framework_id, &m->task_id, MU_TASK_LOST,
+            agent_update_unkept(a, &m->framework_id, &m->task_id, MU_TASK_GONE,
                                 "REASON_RECONCILIATION", "Task is unknown to the agent");
         }
         return;
@@ -389,6 +389,8 @@ void agent_task_kill(struct agent *a, const struct mu_msg *m)
     }
     if (t->phase == PHASE_LAUNCHING) {
         destroy(a, t); /* the containerizer gives up pulling or starting it */
+    } else if (t->phase == PHASE_PREPARING) {
+        (void)killed_before_start(a, t); /* a fetch may take long; its answer is late */
     } else {
         agent_task_resume_kill(a, t);
     }

@@ -309,6 +309,19 @@ static void a_kill_before_the_start_starts_nothing(void **state)
     assert_string_equal(world_states(&w, "t", states, sizeof(states)), "TASK_KILLED");
 }
 
+static void a_kill_does_not_wait_for_a_slow_fetch(void **state)
+{
+    (void)state;
+    w.is_slow_fetch = true;
+    world_run(&w, "t", SMALL);
+    world_settle(&w);
+    world_kill(&w, "t", false, 0);
+    world_settle(&w);
+    assert_null(world_container(&w, "t"));
+    assert_string_equal(world_states(&w, "t", states, sizeof(states)), "TASK_KILLED");
+    assert_int_equal(world_live_tasks(&w), 0);
+}
+
 static void a_kill_during_the_launch_destroys_it(void **state)
 {
     (void)state;
@@ -327,7 +340,7 @@ static void a_kill_of_an_unknown_task_is_answered(void **state)
     (void)state;
     world_kill(&w, "nobody", false, 0);
     world_settle(&w);
-    assert_int_equal(world_last_status(&w, "nobody")->state, MU_TASK_LOST);
+    assert_int_equal(world_last_status(&w, "nobody")->state, MU_TASK_GONE);
     assert_string_equal(world_last_status(&w, "nobody")->uuid.s, "");
 }
 
@@ -357,7 +370,7 @@ static void tasks_that_only_the_master_knows_are_reported(void **state)
     mu_msg_add_status(&m, &s);
     world_message(&w, &m);
     world_settle(&w);
-    assert_int_equal(world_last_status(&w, "ghost")->state, MU_TASK_LOST);
+    assert_int_equal(world_last_status(&w, "ghost")->state, MU_TASK_GONE);
     assert_string_equal(world_last_status(&w, "ghost")->reason, "REASON_RECONCILIATION");
 }
 
@@ -605,6 +618,7 @@ int main(void)
         T(a_kill_is_term_then_destruction_after_the_grace),
         T(a_polite_container_ends_within_its_grace),
         T(a_kill_before_the_start_starts_nothing),
+        T(a_kill_does_not_wait_for_a_slow_fetch),
         T(a_kill_during_the_launch_destroys_it),
         T(a_kill_of_an_unknown_task_is_answered),
         T(a_container_that_cannot_be_removed_is_tried_again),

@@ -221,8 +221,10 @@ static void apply(struct world *w, struct agent_effect *fx)
         happen(w, AGENT_EV_RECOVERED);
         break;
     case AGENT_FX_PREPARE:
-        happen_to(w, AGENT_EV_PREPARED, &fx->container_id, w->prepare_status,
-                  w->prepare_status < 0 ? "fetch 'x': no such file" : "mesos");
+        if (!w->is_slow_fetch) {
+            happen_to(w, AGENT_EV_PREPARED, &fx->container_id, w->prepare_status,
+                      w->prepare_status < 0 ? "fetch 'x': no such file" : "mesos");
+        }
         break;
     case AGENT_FX_LAUNCH:
         launch(w, fx);

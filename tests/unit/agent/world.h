@@ -35,10 +35,11 @@ struct world {
     MU_VEC(struct mu_msg) sent; /* all that the agent sent, oldest first */
     MU_VEC(char *) removed;     /* sandboxes */
     uint64_t link;
-    bool has_master;   /* it answers */
-    bool acknowledges; /* status updates */
-    bool ignores_term; /* containers do not end by SIGTERM */
-    bool is_slow;      /* a launch is not answered */
+    bool has_master;    /* it answers */
+    bool acknowledges;  /* status updates */
+    bool ignores_term;  /* containers do not end by SIGTERM */
+    bool is_slow;       /* a launch is not answered */
+    bool is_slow_fetch; /* a preparation is not answered */
     int journal_status, prepare_status, launch_status, destroy_status;
     unsigned max_tasks;
     uint64_t gc_delay_ms;
