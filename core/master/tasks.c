@@ -146,8 +146,7 @@ static bool is_valid(const struct master_agent *a, const struct mu_msg *msg)
     }
     const struct mu_task_status *s = &msg->statuses[0];
     bool ours = MU_ID_EMPTY(s->agent_id) || strcmp(s->agent_id.s, a->info.id.s) == 0;
-    return ours && !MU_ID_EMPTY(s->uuid) && !MU_ID_EMPTY(s->task_id) &&
-           s->state < MU_TASK_STATE_COUNT;
+    return ours && !MU_ID_EMPTY(s->task_id) && s->state < MU_TASK_STATE_COUNT;
 }
 
 /* 0 is TASK_STARTING and also "not said": a later update cannot come with that. */
@@ -197,6 +196,29 @@ static void settle_update(struct master *m,
     }
 }
 
+/* A word of the agent that it does not keep (it refused the task, or has never heard of
+ * it), so that there is nothing to acknowledge: the task is over with it. Should the word
+ * get lost, the agent is asked again when it re-registers. */
+static void end_unkept(struct master *m, struct master_task *t, const struct mu_msg *msg)
+{
+    struct mu_task_status s = msg->statuses[0];
+    if (t == NULL || !mu_task_state_is_terminal(s.state)) {
+        master_count(m, COUNT_INVALID_UPDATES);
+        return;
+    }
+    bool was_over = mu_task_state_is_terminal(t->state) && !t->unreachable;
+    if (was_over) {
+        return; /* its own terminal update is on the way */
+    }
+    s.agent_id = t->agent->info.id;
+    s.state = master_state_for(t->framework, s.state);
+    master_count(m, COUNT_VALID_UPDATES);
+    take_state(m, t, s.state);
+    master_note_add(t, &s);
+    master_send_update(m, t->framework, &s);
+    master_task_complete(m, t);
+}
+
 void master_on_status_update(struct master *m,
                              struct master_agent *a,
                              const struct mu_msg *msg)
@@ -210,6 +232,10 @@ void master_on_status_update(struct master *m,
     struct master_task *t = f != NULL ? master_task_find(f, &s->task_id) : NULL;
     if (t != NULL && t->agent != a) {
         t = NULL; /* another agent's task of that id */
+    }
+    if (MU_ID_EMPTY(s->uuid)) {
+        end_unkept(m, t, msg);
+        return;
     }
     if (f == NULL || f->state == FRAMEWORK_TERMINATING) {
         settle_update(m, a, t, msg);

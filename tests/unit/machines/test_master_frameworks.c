@@ -332,6 +332,23 @@ static void tasks_of_a_removed_framework_are_killed_when_their_agent_returns(voi
     kit_destroy(&k);
 }
 
+static void removal_is_complete_when_a_silent_agent_becomes_unreachable(void **state)
+{
+    (void)state;
+    struct kit k;
+    lead(&k);
+    struct scene s = kit_running_task(&k);
+    kit_close(&k, s.agent);
+    kit_simple(&k, s.framework, MU_MSG_TEARDOWN);
+    bool completed = true;
+    assert_int_equal(kit_task_state(&k, "t1", &completed), MU_TASK_RUNNING);
+    assert_false(completed); /* it may still run: nobody could be asked to end it */
+    kit_wait(&k, 601000);
+    kit_task_state(&k, "t1", &completed);
+    assert_true(completed);
+    kit_destroy(&k);
+}
+
 static void update_of_a_framework_nobody_knows_is_acknowledged(void **state)
 {
     (void)state;
@@ -469,6 +486,7 @@ int main(void)
         cmocka_unit_test(removed_framework_may_not_return),
         cmocka_unit_test(
             tasks_of_a_removed_framework_are_killed_when_their_agent_returns),
+        cmocka_unit_test(removal_is_complete_when_a_silent_agent_becomes_unreachable),
         cmocka_unit_test(update_of_a_framework_nobody_knows_is_acknowledged),
         cmocka_unit_test(framework_known_through_agents_becomes_live_on_subscribe),
         cmocka_unit_test(recovered_framework_is_waited_for_as_long_as_agents_are),

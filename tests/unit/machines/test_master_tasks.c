@@ -166,7 +166,8 @@ static void unusable_updates_are_ignored(void **state)
     struct kit k;
     lead(&k);
     struct scene s = kit_running_task(&k);
-    kit_update(&k, s.agent, s.framework_id, "t1", MU_TASK_FAILED, "");
+    kit_update(&k, s.agent, s.framework_id, "t1", MU_TASK_KILLING, "");
+    kit_update(&k, s.agent, s.framework_id, "t9", MU_TASK_FAILED, "");
     kit_update(&k, s.agent, s.framework_id, "t1", 99, "u");
     kit_update(&k, s.agent, s.framework_id, "", MU_TASK_FAILED, "u");
     kit_simple(&k, s.agent, MU_MSG_STATUS_UPDATE);
@@ -175,6 +176,50 @@ static void unusable_updates_are_ignored(void **state)
     kit_update(&k, 9999, s.framework_id, "t1", MU_TASK_FAILED, "u"); /* nobody's link */
     assert_int_equal(kit_task_state(&k, "t1", NULL), MU_TASK_RUNNING);
     assert_int_equal(kit_count(&k, s.framework, MU_MSG_UPDATE), 0);
+    kit_destroy(&k);
+}
+
+static void refusal_the_agent_does_not_keep_ends_the_task_at_once(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t capabilities, told;
+    } cases[] = {{MU_CAP_PARTITION_AWARE, MU_TASK_DROPPED}, {0, MU_TASK_LOST}};
+    for (size_t i = 0; i < MU_COUNT_OF(cases); i++) {
+        struct kit k;
+        lead(&k);
+        uint64_t agent = kit_register(&k, "host1");
+        uint64_t link = subscribe_as(&k, "", cases[i].capabilities);
+        struct mu_offer o;
+        kit_take_offer(&k, link, &o);
+        kit_accept(&k, link, &o, (const char *[]){"t1", NULL}, 3600000);
+        kit_update(&k, agent, o.framework_id.s, "t1", MU_TASK_DROPPED, "");
+        mu_offer_release(&o);
+        const struct mu_task_status *u = kit_status(&k, link, "t1");
+        assert_int_equal(u->state, cases[i].told);
+        assert_string_equal(u->agent_id.s, S0);
+        assert_true(MU_ID_EMPTY(u->uuid));
+        bool completed = false;
+        assert_int_equal(kit_task_state(&k, "t1", &completed), cases[i].told);
+        assert_true(completed);
+        assert_string_equal(kit_agent(&k, S0).used, "");
+        kit_destroy(&k);
+    }
+}
+
+static void refusal_the_agent_does_not_keep_spares_an_end_on_its_way(void **state)
+{
+    (void)state;
+    struct kit k;
+    lead(&k);
+    struct scene s = kit_running_task(&k);
+    kit_update(&k, s.agent, s.framework_id, "t1", MU_TASK_FINISHED, "u-end");
+    kit_update(&k, s.agent, s.framework_id, "t1", MU_TASK_GONE, ""); /* crossed */
+    bool completed = true;
+    assert_int_equal(kit_task_state(&k, "t1", &completed), MU_TASK_FINISHED);
+    assert_false(completed);
+    kit_ack(&k, s.framework, S0, "t1", "u-end");
+    kit_expect(&k, s.agent, MU_MSG_ACK_UPDATE);
     kit_destroy(&k);
 }
 
@@ -558,6 +603,8 @@ int main(void)
         cmocka_unit_test(repeated_update_after_its_acknowledgement_is_acknowledged_again),
         cmocka_unit_test(terminal_state_is_never_replaced),
         cmocka_unit_test(unusable_updates_are_ignored),
+        cmocka_unit_test(refusal_the_agent_does_not_keep_ends_the_task_at_once),
+        cmocka_unit_test(refusal_the_agent_does_not_keep_spares_an_end_on_its_way),
         cmocka_unit_test(update_of_a_task_the_master_lacks_is_passed_on),
         cmocka_unit_test(another_agents_update_does_not_touch_a_task_of_the_same_id),
         cmocka_unit_test(new_states_are_translated_for_old_frameworks),
