@@ -16,6 +16,7 @@ enum {
     LAUNCH_ATTEMPTS = 7, /* about 6 s of waiting */
     PID_KILL_ATTEMPTS = 3,
     GIVE_UP_ATTEMPTS = 9, /* about 16 s of waiting: then the agent gets an answer */
+    CLASHES_MAX = 7,
     KILLS_MAX = 3,
     KILL_WAIT_MS = 5000,
     DRAIN_MS = 60000, /* each step of it has a shorter limit of its own */
@@ -320,9 +321,8 @@ adopt_answer(struct dkr_container *c, const struct dkr_event *ev, struct dkr_eff
             c->was_launched = true; /* the agent died before it heard of the start */
             dkr_exit_from(c, ev->found);
             move(c, out, DKR_DRAIN);
-        } else {
+        } else { /* told when it is removed: then its id is free again */
             dkr_exit_from(c, ev->found);
-            tell_exit(c, out);
             move(c, out, DKR_REMOVE);
         }
     } else if (is_refused_with(ev, 404)) {
@@ -385,7 +385,8 @@ static void create_answer(struct dkr_container *c,
         move(c, out, DKR_START);
     } else if (is_refused_with(ev, 404) && !c->image_tried) {
         move(c, out, DKR_IMAGE);
-    } else if (is_refused_with(ev, 409) && !c->clash_tried) {
+    } else if (is_refused_with(ev, 409) && c->clashes < CLASHES_MAX) {
+        c->clashes++;
         move(c, out, DKR_CLASH);
     } else if (is_no_answer(ev)) {
         retry_or_fail(c, out, ev);
@@ -420,7 +421,6 @@ in_clash(struct dkr_container *c, const struct dkr_event *ev, struct dkr_effects
         set_fail(c, -ECANCELED, "Container destroyed while being created");
         give_up(c, out);
     } else if (ev->type == DKR_EV_ANSWER && ev->outcome == DKR_OK) {
-        c->clash_tried = true;
         if (ev->found->is_ours) {
             (void)snprintf(c->id, sizeof(c->id), "%s", ev->found->id); /* fits */
             move(c, out, DKR_CLEAR);
@@ -430,8 +430,10 @@ in_clash(struct dkr_container *c, const struct dkr_event *ev, struct dkr_effects
                  "the container's name is taken by a container that is not ours");
         }
     } else if (ev->type == DKR_EV_ANSWER && is_refused_with(ev, 404)) {
-        c->clash_tried = true; /* it has just gone */
-        move(c, out, DKR_CREATE);
+        /* just gone, or not there yet: a create of before a crash that the engine is
+         * still carrying out holds the name without being seen */
+        enter(c, out, DKR_CREATE);
+        arm_timer(c, out, backoff_ms(c->clashes));
     } else if (ev->type == DKR_EV_ANSWER) {
         retry_or_fail(c, out, ev);
     }
@@ -659,6 +661,9 @@ static void removal_trouble(struct dkr_container *c,
     }
     if (c->attempts >= GIVE_UP_ATTEMPTS) {
         tell_launched(c, out, c->fail_status < 0 ? c->fail_status : -ECANCELED);
+        if (c->owes_recovered) {
+            tell_exit(c, out);
+        }
         if (c->owes_destroyed) {
             set_fail(c, MU_E_UNAVAILABLE, ev->text);
             tell_destroyed(c, out, MU_E_UNAVAILABLE);

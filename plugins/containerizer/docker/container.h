@@ -130,11 +130,11 @@ struct dkr_container {
     bool call_pending, wait_pending, timer_armed, logs_open;
     unsigned attempts;      /* in this state */
     unsigned wait_failures; /* in a row */
-    unsigned kills;
+    unsigned kills, clashes;
 
     /* what is known */
     bool may_exist; /* a create may have been carried out */
-    bool image_tried, clash_tried;
+    bool image_tried;
     bool was_launched; /* a start was answered, here or before a restart of the agent */
     bool has_wait_code;
     int64_t wait_code;

@@ -40,6 +40,7 @@ struct dkr_instance {
     bool may_sweep;    /* what is ours and wanted is known */
     struct dkr_call *sweep;
     struct mu_timer *sweep_timer;
+    uint64_t sweep_delay_ms;
 
     bool is_stopping;
     bool engine_has_stopped;

@@ -4,7 +4,9 @@
 #include "util.h"
 
 enum {
-    SWEEP_INTERVAL_MS = 60000,
+    SWEEP_FIRST_MS =
+        2000, /* what the engine was still about when we asked, it has done */
+    SWEEP_MAX_MS = 60000,
     LIST_TIMEOUT_MS = 30000,
     REMOVE_TIMEOUT_MS = 60000,
     PATH_MAX_BYTES = 16 * 1024,
@@ -48,18 +50,24 @@ static void remove_orphan(struct dkr_instance *in, const struct dkr_listed *list
     mu_buf_release(&path);
 }
 
+static void sweep(struct dkr_instance *in);
+
 static void on_sweep_due(void *arg)
 {
     struct dkr_instance *in = arg;
     in->sweep_timer = NULL;
-    dkr_orphans_sweep(in);
+    sweep(in);
 }
 
 static void sweep_later(struct dkr_instance *in)
 {
     if (in->sweep_timer == NULL && !in->is_stopping) {
         in->sweep_timer =
-            in->host->timer_start(in->host, SWEEP_INTERVAL_MS, on_sweep_due, in);
+            in->host->timer_start(in->host, in->sweep_delay_ms, on_sweep_due, in);
+        in->sweep_delay_ms *= 2;
+        if (in->sweep_delay_ms > SWEEP_MAX_MS) {
+            in->sweep_delay_ms = SWEEP_MAX_MS;
+        }
     }
 }
 
@@ -90,13 +98,12 @@ static void on_listed(void *arg, const struct dkr_reply *reply)
     free(list.v);
 }
 
-void dkr_orphans_sweep(struct dkr_instance *in)
+static void sweep(struct dkr_instance *in)
 {
     struct mu_buf path;
     char *filter = NULL;
 
-    if (!in->may_sweep || in->sweep != NULL || in->agent_label == NULL ||
-        in->is_stopping) {
+    if (in->sweep != NULL || in->agent_label == NULL || in->is_stopping) {
         return;
     }
     filter = dkr_encode_label_filter(DKR_LABEL_AGENT, in->agent_label);
@@ -117,14 +124,22 @@ void dkr_orphans_sweep(struct dkr_instance *in)
     mu_buf_release(&path);
 }
 
+void dkr_orphans_sweep_soon(struct dkr_instance *in)
+{
+    in->sweep_delay_ms = SWEEP_FIRST_MS;
+    if (in->may_sweep) {
+        sweep(in);
+        sweep_later(in);
+    }
+}
+
 void dkr_orphans_start(struct dkr_instance *in)
 {
     in->may_sweep = true;
     if (in->agent_label == NULL && in->host->work_dir(in->host) != NULL) {
         dkr_set(&in->agent_label, in->host->work_dir(in->host));
     }
-    dkr_orphans_sweep(in);
-    sweep_later(in);
+    dkr_orphans_sweep_soon(in);
 }
 
 void dkr_orphans_stop(struct dkr_instance *in)

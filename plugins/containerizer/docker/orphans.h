@@ -11,8 +11,8 @@
 
 /* From now on what is not known is not wanted. */
 void dkr_orphans_start(struct dkr_instance *in);
-/* Look now, unless it is being done. */
-void dkr_orphans_sweep(struct dkr_instance *in);
+/* Look now, and again soon, and less and less often then. */
+void dkr_orphans_sweep_soon(struct dkr_instance *in);
 void dkr_orphans_stop(struct dkr_instance *in);
 
 #endif

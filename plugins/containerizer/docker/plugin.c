@@ -46,7 +46,7 @@ static void on_engine_change(void *arg, bool is_ready, const char *text)
     in->host->gauge_set(in->host, "containerizer/docker/engine_available",
                         is_ready ? 1 : 0);
     if (is_ready) {
-        dkr_orphans_sweep(in);
+        dkr_orphans_sweep_soon(in);
     }
 }
 

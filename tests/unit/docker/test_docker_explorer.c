@@ -22,7 +22,7 @@ struct node {
     unsigned destroys; /* how often it was asked for so far */
 };
 
-enum { NODES_MAX = 400000, TABLE_SIZE = 1 << 20 };
+enum { NODES_MAX = 150000, TABLE_SIZE = 1 << 20 };
 
 struct explorer {
     struct node *nodes;
@@ -125,6 +125,7 @@ static void discover(struct explorer *x, struct node *n)
 {
     n->c.attempts = n->c.attempts > 10 ? 10 : n->c.attempts;
     n->c.wait_failures = n->c.wait_failures > 1 ? 1 : n->c.wait_failures;
+    n->c.clashes = n->c.clashes > 0 && n->c.clashes < 6 ? 6 : n->c.clashes;
     struct node key = normal_form(n);
     for (uint64_t at = hash(&key, sizeof(key));; at++) {
         uint32_t *slot = &x->table[at & (TABLE_SIZE - 1)];
