@@ -228,7 +228,7 @@ int journal_file_append(struct journal_file *f, uint8_t *data, size_t len)
 
 void journal_file_seal(struct journal_file *f)
 {
-    if (f->is_sealed || f->end == JOURNAL_HEADER_BYTES) {
+    if (f->is_sealed || f->next_seq == 1) { /* 1: nothing was ever written */
         return;
     }
     uint8_t frame[JOURNAL_FRAME_BYTES];
@@ -377,7 +377,7 @@ int journal_file_open(struct journal_file *f,
     } else if (rc == 0) {
         /* A rewrite that was killed before its rename. */
         (void)unlink(f->tmp_path);
-        struct journal_scan scan;
+        struct journal_scan scan = {.offset = 0};
         rc = replay(f, &scan, on_record, arg, err);
         if (rc == 0) {
             rc = settle(f, &scan);

@@ -128,7 +128,9 @@ static void arm(struct rim *rim)
 static struct rim_request *
 ask(struct mu_registry_store *s, enum rim_kind kind, size_t count)
 {
-    struct rim_request *r = allocate(sizeof(*r) + count * sizeof(r->entries[0]));
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): it is an array of pointers */
+    size_t entries_size = count * sizeof(struct rim_entry *);
+    struct rim_request *r = allocate(sizeof(*r) + entries_size);
     r->kind = kind;
     r->store = s;
     *s->rim->requests_end = r;

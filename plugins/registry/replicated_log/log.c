@@ -139,7 +139,7 @@ static void answer_recover(struct rlog_log *log, struct rlog_request *r)
 {
     struct mu_registry_store *s = r->store;
     int status = r->status == 0 && log->status < 0 ? log->status : r->status;
-    if (status == 0 && log->writer != s) {
+    if (status == 0 && (log->writer == NULL || log->writer != s)) {
         status = MU_E_FENCED; /* by one that came meanwhile */
     }
     if (status == 0) {

@@ -352,6 +352,28 @@ static void tail_cut_at_any_byte_keeps_what_is_whole_and_goes_on_from_there(void
     }
 }
 
+static void numbers_of_a_cut_first_group_are_not_used_again(void **state)
+{
+    struct fixture *f = *state;
+    struct mu_journal *j = kit_open(f->th, f->path, NULL);
+    kit_append(f->th, j, "first");
+    kit_close(f->th, j);
+    size_t len;
+    mu_auto_free uint8_t *data = kit_read_file(f->path, &len);
+    len -= JOURNAL_FRAME_BYTES; /* the seal: without it this is the last group */
+    data[len - 1] ^= 1;
+    kit_write_file(f->path, data, len);
+
+    j = kit_open(f->th, f->path, NULL);
+    assert_int_equal(journal_torn_bytes(j), len - JOURNAL_HEADER_BYTES);
+    /* The higher number is on the disk before anything is appended. */
+    size_t sealed_len;
+    mu_auto_free uint8_t *sealed = kit_read_file(f->path, &sealed_len);
+    assert_int_equal(sealed_len, JOURNAL_HEADER_BYTES + JOURNAL_FRAME_BYTES);
+    assert_int_equal(sealed[JOURNAL_HEADER_BYTES + 8], 2);
+    kit_close(f->th, j);
+}
+
 static void damage_before_the_tail_is_an_error_that_names_file_and_offset(void **state)
 {
     struct fixture *f = *state;
@@ -424,6 +446,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             tail_cut_at_any_byte_keeps_what_is_whole_and_goes_on_from_there, setup,
             teardown),
+        cmocka_unit_test_setup_teardown(numbers_of_a_cut_first_group_are_not_used_again,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(
             damage_before_the_tail_is_an_error_that_names_file_and_offset, setup,
             teardown),
