@@ -19,17 +19,6 @@ static struct {
     char stack[65536]; /* for the handler: the other one may be what overflowed */
 } crash = {.fd = STDERR_FILENO};
 
-static const struct {
-    int number;
-    const char *name;
-} fatal_signals[] = {
-    {SIGSEGV, "SIGSEGV (bad memory access)"},
-    {SIGBUS, "SIGBUS (bad memory access)"},
-    {SIGFPE, "SIGFPE (arithmetic)"},
-    {SIGILL, "SIGILL (bad instruction)"},
-    {SIGABRT, "SIGABRT"},
-};
-
 static void put(const char *text)
 {
     ssize_t n = write(crash.fd, text, strlen(text));
@@ -61,6 +50,17 @@ static void on_assert(const char *text)
 }
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+static const struct {
+    int number;
+    const char *name;
+} fatal_signals[] = {
+    {SIGSEGV, "SIGSEGV (bad memory access)"},
+    {SIGBUS, "SIGBUS (bad memory access)"},
+    {SIGFPE, "SIGFPE (arithmetic)"},
+    {SIGILL, "SIGILL (bad instruction)"},
+    {SIGABRT, "SIGABRT"},
+};
+
 static void on_signal(int number)
 {
     const char *name = "a signal";

@@ -276,13 +276,13 @@ def check_format(lint, files):
     return None
 
 
-def main():
-    root = pathlib.Path(sys.argv[1])
+def main(argv):
+    root = pathlib.Path(argv[1])
     lint = Lint(root)
     files = tracked(root)
     c_files = [p for p in files if p.endswith((".c", ".h"))]
     lint.file_names = {p.rsplit("/", 1)[-1] for p in files}
-    if "--format" in sys.argv:
+    if "--format" in argv:
         status = check_format(lint, c_files)
         if status is not None:
             return status
@@ -309,4 +309,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv))

@@ -3,8 +3,10 @@
 
 Usage: test_lint.py LINT.PY
 """
+import contextlib
+import importlib.util
+import io
 import pathlib
-import subprocess
 import sys
 import tempfile
 
@@ -48,19 +50,25 @@ def complaints(lint, path, content):
                            (path, content)):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text(text)
-        done = subprocess.run([sys.executable, lint, tmp], capture_output=True, text=True)
-        return done.returncode, done.stdout
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            code = lint.main(["lint.py", tmp])
+        return code, out.getvalue()
 
 
 def main():
+    spec = importlib.util.spec_from_file_location("lint", sys.argv[1])
+    lint = importlib.util.module_from_spec(spec)
+    sys.dont_write_bytecode = True
+    spec.loader.exec_module(lint)
     failures = 0
     for rule, cases in CASES.items():
         for path, bad, good in cases:
-            code, out = complaints(sys.argv[1], path, bad)
+            code, out = complaints(lint, path, bad)
             if code != 1 or f"[{rule}]" not in out:
                 print(f"{rule}: no complaint about {path}: {bad[:60]!r}\n{out}")
                 failures += 1
-            code, out = complaints(sys.argv[1], path, good)
+            code, out = complaints(lint, path, good)
             if code != 0:
                 print(f"{rule}: a complaint about {path}: {good[:60]!r}\n{out}")
                 failures += 1
