@@ -23,5 +23,6 @@ struct containerizer_factory {
 };
 
 extern const struct containerizer_factory containerizer_docker;
+extern const struct containerizer_factory containerizer_mesos;
 
 #endif

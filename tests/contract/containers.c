@@ -17,7 +17,8 @@
 
 #include "base/alloc.h"
 
-static const struct containerizer_factory *const factories[] = {&containerizer_docker};
+static const struct containerizer_factory *const factories[] = {&containerizer_docker,
+                                                                &containerizer_mesos};
 
 struct kit kit;
 const struct containerizer_factory *factory;

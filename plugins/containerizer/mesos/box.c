@@ -64,6 +64,7 @@ static void box_free(struct nat_box *box)
     free(box->sandbox);
     free(box->label);
     free(box->state_dir);
+    free(box->last_word);
     free(box);
 }
 
@@ -106,28 +107,33 @@ static void link_done(struct nat_box *box)
     }
 }
 
+/* Its last word counts when the connection ends too: then the supervisor is gone, and a
+ * container of which the agent hears that it has ended has no process left at all. */
+static void keep_last_word(struct nat_box *box, const struct nat_message *m)
+{
+    free(box->last_word);
+    box->last_word = nat_alloc(sizeof(*m));
+    *box->last_word = *m;
+}
+
 static void on_message(void *arg, const struct nat_message *m)
 {
     struct nat_box *box = arg;
-    struct nat_event ev = {.code = m->code, .text = m->text, .status = &m->status};
+    const struct nat_event started = {.type = NAT_EV_STARTED};
     switch (m->type) {
     case NAT_BORN:
         box->supervisor = (pid_t)m->pid;
-        return;
+        break;
     case NAT_WARNING:
         on_warning(box, m);
-        return;
+        break;
     case NAT_STARTED:
         box->supervisor = (pid_t)m->pid;
-        ev.type = NAT_EV_STARTED;
+        nat_box_step(box, &started);
         break;
     case NAT_FAILED:
-        link_done(box);
-        ev.type = NAT_EV_FAILED;
-        break;
     case NAT_EXITED:
-        link_done(box);
-        ev.type = NAT_EV_ENDED;
+        keep_last_word(box, m);
         break;
     case NAT_SPEC:
     case NAT_KILL:
@@ -136,17 +142,25 @@ static void on_message(void *arg, const struct nat_message *m)
     case NAT_CLEANED:
     case NAT_RECORD:
     case NAT_STATUS:
-        return; /* not for us */
+        break; /* not for us */
     }
-    nat_box_step(box, &ev);
 }
 
 static void on_ended(void *arg)
 {
     struct nat_box *box = arg;
+    struct nat_message *m = box->last_word;
+    struct nat_event ev = {.type = NAT_EV_LOST};
+    box->last_word = NULL;
     link_done(box);
-    const struct nat_event ev = {.type = NAT_EV_LOST};
+    if (m != NULL) {
+        ev.type = m->type == NAT_FAILED ? NAT_EV_FAILED : NAT_EV_ENDED;
+        ev.code = m->code;
+        ev.text = m->text;
+        ev.status = &m->status;
+    }
     nat_box_step(box, &ev);
+    free(m);
 }
 
 /* Hear the supervisor through this link. */

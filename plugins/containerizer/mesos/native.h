@@ -128,8 +128,9 @@ struct nat_box {
     int64_t cpus_limit_milli;
     struct nat_user user;
 
-    struct nat_link *link;    /* to the supervisor */
-    struct nat_link *cleaner; /* to a running clean-up */
+    struct nat_link *link;         /* to the supervisor */
+    struct nat_link *cleaner;      /* to a running clean-up */
+    struct nat_message *last_word; /* how it ended, before its connection ends; or NULL */
     struct nat_message cleaned;
     struct mu_timer *timer;
     pid_t supervisor; /* 0 unknown */

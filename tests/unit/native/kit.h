@@ -78,13 +78,16 @@ int kit_kill(struct kit *k, const char *id, int signal_number);
 const char *kit_output(const struct kit *k, const char *id, const char *name);
 /* Waits (by turning the loop) until the file holds text. */
 void kit_wait_output(struct kit *k, const char *id, const char *text);
+void kit_pause(struct kit *k, uint64_t ms);             /* turns the loop */
 char *kit_sandbox(const struct kit *k, const char *id); /* the caller frees */
 
 /* Processes whose environment names this container's sandbox, zombies excepted. */
 size_t kit_count_processes(const struct kit *k, const char *id);
 /* No process, cgroup, state directory or mount is left. */
 void kit_assert_nothing_left(const struct kit *k, const char *id);
-bool kit_has_memory_cgroup(void);
+/* A file or group below the root group of this program; the caller frees. */
+char *kit_cgroup(const char *controller, const char *name);
+bool kit_has_memory_cgroup(void); /* while a kit with launcher=linux is open */
 bool kit_is_root(void);
 
 #endif

@@ -132,8 +132,11 @@ static void end_without_an_agent_is_reported_truly(void **state)
     kill_agent(agent);
     struct kit *k = kit_open(launcher, *state, NULL);
     kit_wait_output(k, "c1", "up");
-    while (kit_count_processes(k, "c1") > 0) {
-        usleep(5000);
+    mu_auto_free char *dir = mu_xasprintf("%s/containers/c1", k->work_dir);
+    int fd;
+    while ((fd = nat_state_connect(dir)) >= 0) { /* until its supervisor is gone */
+        close(fd);
+        kit_pause(k, 5);
     }
     kit_recover(k, c1, 1, true);
     const struct kit_recovered *r = kit_find_recovered(k, "c1");
