@@ -1,6 +1,7 @@
 /* Election, recovery of the registry, stepping down. */
 #include <errno.h>
 
+#include "master/state.h"
 #include "master_kit.h"
 
 #define A "99999999-9999-4999-8999-999999999999-S0"
@@ -212,9 +213,23 @@ static void leader_is_shown_until_another_is_known(void **state)
     kit_destroy(&k);
 }
 
+static void state_tables_are_sound(void **state)
+{
+    (void)state;
+    const struct mu_sm *tables[] = {&master_mode_sm, &master_agent_sm,
+                                    &master_framework_sm};
+    for (size_t i = 0; i < MU_COUNT_OF(tables); i++) {
+        struct mu_error err = {0};
+        if (mu_sm_check(tables[i], &err) < 0) {
+            fail_msg("%s", err.text);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(state_tables_are_sound),
         cmocka_unit_test(elected_master_recovers_the_registry_before_it_leads),
         cmocka_unit_test(standby_closes_links_that_speak),
         cmocka_unit_test(loss_throws_away_the_whole_reign_and_closes_all_links),
