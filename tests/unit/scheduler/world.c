@@ -135,7 +135,8 @@ static void send_status(struct world *w,
 
 static void send_first(struct world *w, struct fake_task *t)
 {
-    if (t->sent_count == 0 || !w->agents[t->agent].is_up || !w->subscribed) {
+    const struct fake_agent *a = &w->agents[t->agent];
+    if (t->sent_count == 0 || !a->is_up || !a->is_known || !w->subscribed) {
         return;
     }
     if (t->uuid.s[0] == '\0') {
@@ -151,7 +152,7 @@ void fake_update(struct world *w, const char *task_id, uint32_t state)
 {
     struct fake_task *t = fake_task(w, task_id);
     assert_non_null(t);
-    if (mu_task_state_is_terminal(t->state)) {
+    if (mu_task_state_is_terminal(t->state) || t->sent_count == COUNT_OF(t->sent)) {
         return;
     }
     t->state = state;
@@ -279,7 +280,7 @@ static void on_kill(struct world *w, const struct mu_msg *m)
     if (w->ignore_kills) {
         return;
     }
-    if (t != NULL && w->agents[t->agent].is_up) {
+    if (t != NULL && w->agents[t->agent].is_up && w->agents[t->agent].is_known) {
         fake_update(w, m->task_id.s, MU_TASK_KILLED);
     } else if (t == NULL && agent < WORLD_AGENTS) {
         send_status(w, m->task_id.s, &m->agent_id,
@@ -410,6 +411,22 @@ void fake_unreachable(struct world *w, size_t agent)
             send_status(w, t->info->id.s, &t->info->agent_id, MU_TASK_UNREACHABLE, NULL,
                         "REASON_AGENT_REMOVED");
         }
+    }
+}
+
+void fake_reachable(struct world *w, size_t agent)
+{
+    w->agents[agent].is_up = true;
+    w->agents[agent].is_known = true;
+    mu_map_foreach (e, &w->tasks) {
+        struct fake_task *t = e->value;
+        if (t->agent != agent) {
+            continue;
+        }
+        uint32_t state = t->sent_count > 0 ? t->sent[0] : t->state;
+        send_status(w, t->info->id.s, &t->info->agent_id, state, NULL,
+                    "REASON_AGENT_REREGISTERED");
+        send_first(w, t);
     }
 }
 
@@ -583,7 +600,10 @@ static bool deliver_one(struct world *w)
     }
     size_t at = 0;
     if (w->chaos != NULL && mu_prng_chance(w->chaos, 200000)) {
-        at = (size_t)mu_prng_below(w->chaos, w->inbox.count);
+        size_t other = (size_t)mu_prng_below(w->chaos, w->inbox.count);
+        bool swap = w->inbox.v[0].type == MU_MSG_UPDATE &&
+                    w->inbox.v[other].type == MU_MSG_UPDATE;
+        at = swap ? other : 0;
     }
     struct mu_msg m = w->inbox.v[at];
     MU_VEC_REMOVE(&w->inbox, at);
@@ -647,6 +667,9 @@ static uint64_t next_event_ms(struct world *w, uint64_t end)
             at = t->again_ms;
         }
     }
+    if (w->agents_back_ms != 0 && w->agents_back_ms < at) {
+        at = w->agents_back_ms;
+    }
     for (size_t i = 0; i < WORLD_AGENTS; i++) {
         uint64_t refused = w->agents[i].refused_until_ms;
         if (refused > w->now.mono_ms && refused < at) {
@@ -654,6 +677,23 @@ static uint64_t next_event_ms(struct world *w, uint64_t end)
         }
     }
     return at > w->now.mono_ms ? at : w->now.mono_ms;
+}
+
+static void agents_come_back(struct world *w)
+{
+    if (w->agents_back_ms == 0 || w->agents_back_ms > w->now.mono_ms) {
+        return;
+    }
+    w->agents_back_ms = 0;
+    for (size_t i = 0; i < 2; i++) {
+        w->agents[i].is_known = true;
+        mu_map_foreach (e, &w->tasks) {
+            struct fake_task *t = e->value;
+            if (t->agent == i) {
+                send_first(w, t);
+            }
+        }
+    }
 }
 
 void world_advance(struct world *w, uint64_t ms)
@@ -664,6 +704,7 @@ void world_advance(struct world *w, uint64_t ms)
         uint64_t at = next_event_ms(w, end);
         w->now.wall_ms += (int64_t)(at - w->now.mono_ms);
         w->now.mono_ms = at;
+        agents_come_back(w);
         mu_map_foreach (e, &w->tasks) {
             struct fake_task *t = e->value;
             if (t->in_flight && t->again_ms <= w->now.mono_ms) {
@@ -722,6 +763,10 @@ void world_crash(struct world *w)
     drop_commits(w);
     drop_inbox(w);
     w->cfg.seed++;
+    if (w->agents_away_ms > 0) {
+        w->agents[0].is_known = w->agents[1].is_known = false;
+        w->agents_back_ms = w->now.mono_ms + w->agents_away_ms;
+    }
     w->s = scheduler_create(&w->cfg);
     world_start(w);
     world_connect(w);

@@ -80,7 +80,10 @@ struct world {
         struct mu_msg *v;
         size_t count, cap;
     } inbox; /* on the way to the scheduler */
-    bool connected, subscribed, suppressed, forgetful;
+    bool connected, subscribed, suppressed;
+    bool forgetful;          /* the master says "unknown" of agents that are not back */
+    uint64_t agents_away_ms; /* agents take so long to come back after a crash */
+    uint64_t agents_back_ms; /* then; 0: they are there */
     uint64_t next_offer, next_uuid, next_framework;
     bool offer_nothing, auto_run;
     bool ignore_accepts, ignore_kills; /* they are lost on the way */
@@ -127,6 +130,7 @@ void assert_refused_with(struct world *w, uint64_t command, int status, const ch
 /* ---- the master's side ---- */
 void fake_update(struct world *w, const char *task_id, uint32_t state);
 void fake_unreachable(struct world *w, size_t agent);
+void fake_reachable(struct world *w, size_t agent); /* with all it ran before */
 void fake_offers(struct world *w);
 struct fake_task *fake_task(struct world *w, const char *task_id);
 /* Live tasks of an app, by truth; running: only those. command NULL: any. */
