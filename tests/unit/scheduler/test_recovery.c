@@ -116,7 +116,14 @@ static uint64_t story_length(void)
     return n;
 }
 
-static void interrupt_everywhere(bool answered, uint64_t away_ms, bool forgetful)
+struct interruption {
+    bool answered; /* after the scheduler has worked on the answer of the registry */
+    uint64_t away_ms;
+    bool forgetful;
+    uint64_t kill_takes_ms;
+};
+
+static void interrupt_everywhere(struct interruption how)
 {
     uint64_t n = story_length();
     assert_true(n > 20);
@@ -124,9 +131,10 @@ static void interrupt_everywhere(bool answered, uint64_t away_ms, bool forgetful
         struct world w;
         world_create(&w);
         w.crash_at = at;
-        w.crash_answered = answered;
-        w.agents_away_ms = away_ms;
-        w.forgetful = forgetful;
+        w.crash_answered = how.answered;
+        w.agents_away_ms = how.away_ms;
+        w.forgetful = how.forgetful;
+        w.kill_takes_ms = how.kill_takes_ms;
         world_start(&w);
         world_connect(&w);
         world_run(&w);
@@ -139,30 +147,57 @@ static void interrupt_everywhere(bool answered, uint64_t away_ms, bool forgetful
 static void crash_before_any_answer_of_the_registry(void **state)
 {
     (void)state;
-    interrupt_everywhere(false, 0, false);
+    interrupt_everywhere((struct interruption){.answered = false});
 }
 
 static void crash_after_any_answer_of_the_registry(void **state)
 {
     (void)state;
-    interrupt_everywhere(true, 0, false);
+    interrupt_everywhere((struct interruption){.answered = true});
 }
 
 static void agents_that_come_back_late_lose_nothing(void **state)
 {
     (void)state;
-    interrupt_everywhere(false, 20000, false);
-    interrupt_everywhere(true, 20000, false);
+    interrupt_everywhere((struct interruption){.away_ms = 20000});
+    interrupt_everywhere((struct interruption){.answered = true, .away_ms = 20000});
 }
 
 static void master_that_forgot_its_agents_loses_nothing(void **state)
 {
     (void)state;
-    interrupt_everywhere(false, 3000, true);
-    interrupt_everywhere(true, 3000, true);
+    interrupt_everywhere((struct interruption){.away_ms = 3000, .forgetful = true});
+    interrupt_everywhere(
+        (struct interruption){.answered = true, .away_ms = 3000, .forgetful = true});
+}
+
+static void tasks_that_take_long_to_end_are_remembered(void **state)
+{
+    (void)state;
+    interrupt_everywhere((struct interruption){.kill_takes_ms = 8000});
+    interrupt_everywhere(
+        (struct interruption){.answered = true, .kill_takes_ms = 8000, .away_ms = 2000});
 }
 
 /* ---- single facts ---- */
+
+static void scaling_down_waits_for_news_before_it_kills(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w);
+    world_put(&w, version("/a", 4, "v1"));
+    world_run(&w);
+    w.agents_away_ms = 10000;
+    world_crash(&w);
+    world_put(&w, version("/a", 2, "v1"));
+    world_advance(&w, 9000);
+    assert_int_equal(w.kills, 0);
+    world_advance(&w, 20000);
+    assert_int_equal(fake_count(&w, "/a", true, NULL), 2);
+    assert_false(view_deployment(&w).found);
+    world_close(&w);
+}
 
 static void failover_touches_no_task(void **state)
 {
@@ -183,6 +218,26 @@ static void failover_touches_no_task(void **state)
     assert_non_null(fake_task(&w, first));
     assert_int_equal(view_app(&w, "/a").running, 5);
     assert_int_equal(w.next_framework, 1); /* the same framework */
+    world_close(&w);
+}
+
+static void kill_that_was_answered_survives_a_crash(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w);
+    world_put(&w, version("/a", 2, "v1"));
+    world_run(&w);
+    mu_auto_free char *victim = mu_xstrdup(fake_nth(&w, "/a", 0));
+    w.ignore_kills = true; /* it is lost on the way, and the scheduler with it */
+    uint64_t c = world_ids(&w, MU_CMD_TASKS_KILL, victim, false, false);
+    world_run(&w);
+    assert_ok(&w, c);
+    w.ignore_kills = false;
+    world_crash(&w);
+    world_advance(&w, 5000);
+    assert_null(fake_task(&w, victim));
+    assert_int_equal(view_app(&w, "/a").running, 2);
     world_close(&w);
 }
 
@@ -512,7 +567,10 @@ int main(void)
         cmocka_unit_test(crash_after_any_answer_of_the_registry),
         cmocka_unit_test(agents_that_come_back_late_lose_nothing),
         cmocka_unit_test(master_that_forgot_its_agents_loses_nothing),
+        cmocka_unit_test(tasks_that_take_long_to_end_are_remembered),
+        cmocka_unit_test(scaling_down_waits_for_news_before_it_kills),
         cmocka_unit_test(failover_touches_no_task),
+        cmocka_unit_test(kill_that_was_answered_survives_a_crash),
         cmocka_unit_test(agent_that_never_returns_is_given_up),
         cmocka_unit_test(deployment_waits_for_news_before_it_kills),
         cmocka_unit_test(damaged_records_do_not_stop_the_rest),

@@ -281,7 +281,11 @@ static void on_kill(struct world *w, const struct mu_msg *m)
         return;
     }
     if (t != NULL && w->agents[t->agent].is_up && w->agents[t->agent].is_known) {
-        fake_update(w, m->task_id.s, MU_TASK_KILLED);
+        if (w->kill_takes_ms == 0) {
+            fake_update(w, m->task_id.s, MU_TASK_KILLED);
+        } else if (t->dies_ms == 0) {
+            t->dies_ms = w->now.mono_ms + w->kill_takes_ms;
+        }
     } else if (t == NULL && agent < WORLD_AGENTS) {
         send_status(w, m->task_id.s, &m->agent_id,
                     w->agents[agent].is_known ? MU_TASK_GONE : MU_TASK_UNKNOWN, NULL,
@@ -666,6 +670,9 @@ static uint64_t next_event_ms(struct world *w, uint64_t end)
         if (t->in_flight && t->again_ms < at) {
             at = t->again_ms;
         }
+        if (t->dies_ms != 0 && t->dies_ms < at) {
+            at = t->dies_ms;
+        }
     }
     if (w->agents_back_ms != 0 && w->agents_back_ms < at) {
         at = w->agents_back_ms;
@@ -710,6 +717,10 @@ void world_advance(struct world *w, uint64_t ms)
             if (t->in_flight && t->again_ms <= w->now.mono_ms) {
                 send_first(w, t);
                 t->again_ms = w->now.mono_ms + RESEND_MS;
+            }
+            if (t->dies_ms != 0 && t->dies_ms <= w->now.mono_ms) {
+                t->dies_ms = 0;
+                fake_update(w, t->info->id.s, MU_TASK_KILLED);
             }
         }
         world_run(w);

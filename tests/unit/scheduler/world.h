@@ -37,6 +37,7 @@ struct fake_task {
     struct mu_uuid uuid; /* of the first */
     bool in_flight;
     uint64_t again_ms;
+    uint64_t dies_ms; /* it was told to end, and takes its time; 0: no */
 };
 
 struct world_commit {
@@ -82,6 +83,7 @@ struct world {
     } inbox; /* on the way to the scheduler */
     bool connected, subscribed, suppressed;
     bool forgetful;          /* the master says "unknown" of agents that are not back */
+    uint64_t kill_takes_ms;  /* from KILL to the end */
     uint64_t agents_away_ms; /* agents take so long to come back after a crash */
     uint64_t agents_back_ms; /* then; 0: they are there */
     uint64_t next_offer, next_uuid, next_framework;
