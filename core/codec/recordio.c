@@ -53,14 +53,14 @@ feed_length(struct recordio_decoder *d, const char *data, size_t len, size_t *ou
         if (c < '0' || c > '9') {
             return MU_E_PROTOCOL;
         }
-        if (d->digits == LENGTH_DIGITS_MAX) {
-            return MU_E_LIMIT;
-        }
         d->need = d->need * 10 + (uint64_t)(c - '0');
         d->digits++;
+        if (d->need > d->max_record || d->digits == LENGTH_DIGITS_MAX) {
+            return MU_E_LIMIT; /* at once: nothing depends on how the input is cut */
+        }
     }
     *out_used = i;
-    return d->need > d->max_record ? MU_E_LIMIT : 0;
+    return 0;
 }
 
 /* Take bytes of the current record; *out_data is set when it is complete. */
