@@ -26,6 +26,8 @@ enum { CONNECT_TIMEOUT_MS = 5000 };
         MU_ASSERT(set_status == CURLE_OK);                                               \
     } while (0)
 
+static const char no_status[] = "the answer does not begin with a status line";
+
 /* ---- collecting the answer ---- */
 
 static bool is_over(const struct mu_http_call *call)
@@ -44,6 +46,26 @@ static void forget_head(struct mu_http_call *call)
 {
     mu_buf_clear(&call->head);
     call->header_count = 0;
+    call->has_status = false;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* "HTTP/1.1 200 ...": libcurl lets more than that pass and makes a 200 of it. */
+static bool is_status_line(const char *line, size_t len)
+{
+    return len >= 12 && memcmp(line, "HTTP/1.", 7) == 0 && is_digit(line[7]) &&
+           line[8] == ' ' && is_digit(line[9]) && is_digit(line[10]) &&
+           is_digit(line[11]) && (len == 12 || line[12] == ' ');
+}
+
+static size_t fail_no_status(struct mu_http_call *call)
+{
+    call->failure = mu_fail(&call->failure_text, MU_E_PROTOCOL, "%s", no_status);
+    return 0;
 }
 
 /* Keep "Name: value" of a header line. */
@@ -122,10 +144,12 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
     while (len > 0 && (data[len - 1] == '\n' || data[len - 1] == '\r')) {
         len--;
     }
+    if (!call->has_status) {
+        call->has_status = is_status_line(data, len);
+        return call->has_status ? n : fail_no_status(call);
+    }
     if (len == 0) {
         end_head(call);
-    } else if (len >= 5 && memcmp(data, "HTTP/", 5) == 0) {
-        forget_head(call);
     } else if (keep_header(call, data, len) != 0) {
         return fail_call(call, MU_E_LIMIT, "the answer's headers are larger than",
                          call->head.max);
@@ -139,6 +163,9 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
     size_t n = size * count;
     if (is_over(call)) {
         return 0;
+    }
+    if (!call->head_done) {
+        return fail_no_status(call);
     }
     if (call->ask.on_data != NULL) {
         call->ask.on_data(call->ask.arg, data, n);
@@ -357,8 +384,12 @@ static int outcome(struct mu_http_call *call, CURLcode result, struct mu_error *
         *err = call->failure_text;
         return mu_wrap(err, call->failure, "%s %s", call->method, call->url);
     }
-    if (result == CURLE_OK) {
+    if (result == CURLE_OK && call->head_done) {
         return status_of(call);
+    }
+    if (result == CURLE_OK) {
+        return mu_fail(err, MU_E_PROTOCOL, "%s %s: %s", call->method, call->url,
+                       no_status);
     }
     const char *text =
         call->curl_error[0] != '\0' ? call->curl_error : curl_easy_strerror(result);

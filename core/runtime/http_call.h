@@ -35,7 +35,8 @@ struct mu_http_call {
     char curl_error[CURL_ERROR_SIZE];
     int failure; /* ours, where libcurl only knows that a callback said no */
     struct mu_error failure_text;
-    bool in_final_head, head_done;
+    bool has_status; /* the current block of headers began with a status line */
+    bool head_done;
     struct mu_buf head; /* names and values, each NUL-terminated */
     struct http_call_header *spans;
     struct mu_http_header *headers;

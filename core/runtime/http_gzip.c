@@ -118,7 +118,8 @@ int http_deflater_run(struct http_deflater *d,
                       bool finish,
                       struct mu_buf *out)
 {
-    const unsigned char *at = data;
+    /* finish alone comes without data; zlib and C want a pointer all the same. */
+    const unsigned char *at = data != NULL ? data : (const unsigned char *)"";
     int status;
     do {
         /* zlib counts in uInt; a piece per round keeps the sum below it. */

@@ -597,6 +597,7 @@ static void broken_answers_are_errors(void **state)
         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
          -ECONNRESET}, /* so libcurl sees it */
         {"garbage\r\n\r\n", MU_E_PROTOCOL},
+        {"HTTP/ing: x\r\n\r\nbody", MU_E_PROTOCOL},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct got g;
