@@ -1,0 +1,177 @@
+/* What must hold after every event, and what must be so at the end. */
+#include "sim.h"
+
+#include <string.h>
+
+static void check_containers(struct sim *s, size_t i)
+{
+    struct mu_resources used = {0};
+    for (size_t k = 0; k < s->agents[i].containers.count; k++) {
+        const struct container *c = s->agents[i].containers.v[k];
+        for (size_t j = 0; c->running && j < k; j++) {
+            const struct container *other = s->agents[i].containers.v[j];
+            if (other->running && strcmp(other->task.s, c->task.s) == 0) {
+                sim_fail(s, "two containers of task %s run on agent %zu", c->task.s, i);
+            }
+        }
+    }
+    mu_resources_release(&used);
+}
+
+struct used_total {
+    bool over;
+};
+
+static void check_row(void *arg, const void *data)
+{
+    const struct mu_agent_row *row = data;
+    struct used_total *u = arg;
+    u->over = u->over || !mu_resources_contains(row->total, row->used);
+}
+
+void sim_check_always(struct sim *s)
+{
+    struct mu_error err;
+    if (s->master_up &&
+        (master_check(s->master, &err) < 0 || scheduler_check(s->scheduler, &err) < 0)) {
+        sim_fail(s, "invariant: %s", err.text);
+    }
+    for (size_t i = 0; i < s->agent_count; i++) {
+        if (s->agents[i].up && agent_check(s->agents[i].a, &err) < 0) {
+            sim_fail(s, "invariant of agent %zu: %s", i, err.text);
+        }
+        check_containers(s, i);
+    }
+    if (s->master_up && s->leading) {
+        struct used_total u = {false};
+        (void)master_query(s->master, MU_Q_AGENTS, NULL, check_row, &u);
+        if (u.over) {
+            sim_fail(s, "more is booked on an agent than it has");
+        }
+    }
+}
+
+/* ---- the end ---- */
+
+struct ending {
+    struct sim *s;
+    const struct app_truth *truth;
+    bool found, good;
+    uint32_t instances, running, staged;
+    char cmd[32], deployment[64], waiting[160];
+    size_t rows;
+};
+
+static void take_app(void *arg, const void *data)
+{
+    struct ending *e = arg;
+    const struct mu_app_row *row = data;
+    e->found = true;
+    e->instances = row->app->instances;
+    e->running = row->running;
+    e->staged = row->staged;
+    (void)snprintf(e->cmd, sizeof(e->cmd), "%s", row->app->cmd);
+}
+
+static void take_deployment(void *arg, const void *data)
+{
+    struct ending *e = arg;
+    const struct mu_deployment_row *row = data;
+    (void)snprintf(e->deployment, sizeof(e->deployment), "%s", row->id);
+    (void)snprintf(e->waiting, sizeof(e->waiting), "%s",
+                   row->waiting_for == NULL ? "" : row->waiting_for);
+    e->rows++;
+}
+
+static void check_app(struct sim *s, const struct app_truth *t)
+{
+    struct ending e = {.s = s};
+    (void)scheduler_query(s->scheduler, &s->now, MU_Q_APPS, t->id, take_app, &e);
+    bool as_told =
+        e.found == t->exists &&
+        (!e.found || (e.instances == t->instances && strcmp(e.cmd, t->cmd) == 0));
+    bool as_maybe = t->unsure && e.found == t->maybe_exists &&
+                    (!e.found || (e.instances == t->maybe_instances &&
+                                  strcmp(e.cmd, t->maybe_cmd) == 0));
+    if (!as_told && !as_maybe) {
+        sim_fail(s, "app %s: %s with %u of '%s', but %s with %u of '%s' was acknowledged",
+                 t->id, e.found ? "there" : "gone", e.instances, e.cmd,
+                 t->exists ? "there" : "gone", t->instances, t->cmd);
+    }
+    if (e.found && (e.running != e.instances || e.staged != 0)) {
+        sim_fail(s, "app %s: %u instances are wanted, %u run, %u are staged", t->id,
+                 e.instances, e.running, e.staged);
+    }
+}
+
+struct live {
+    struct sim *s;
+    size_t agent, tasks;
+};
+
+static void take_local_task(void *arg, const void *data)
+{
+    struct live *l = arg;
+    const struct mu_local_task_row *row = data;
+    if (!row->completed) {
+        l->tasks++;
+        if (row->state != MU_TASK_RUNNING) {
+            sim_fail(l->s, "task %s on agent %zu is left as %s", row->info->id.s,
+                     l->agent, mu_task_state_name((enum mu_task_state)row->state));
+        }
+    }
+}
+
+static void take_pending(void *arg, const char *name, double value)
+{
+    double *pending = arg;
+    if (strcmp(name, "slave/status_updates_pending") == 0) {
+        *pending = value;
+    }
+}
+
+static void take_task_row(void *arg, const void *data)
+{
+    (void)data;
+    size_t *n = arg;
+    (*n)++;
+}
+
+void sim_check_end(struct sim *s)
+{
+    if (!sim_ready(s)) {
+        sim_fail(s, "no leader is ready");
+        return;
+    }
+    struct ending e = {.s = s};
+    (void)scheduler_query(s->scheduler, &s->now, MU_Q_DEPLOYMENTS, NULL, take_deployment,
+                          &e);
+    if (e.rows > 0) {
+        sim_fail(s, "%zu deployments are open; %s waits for: %s", e.rows, e.deployment,
+                 e.waiting);
+    }
+    for (size_t i = 0; i < s->app_count; i++) {
+        check_app(s, &s->apps[i]);
+    }
+    size_t known = 0, running = 0;
+    (void)scheduler_query(s->scheduler, &s->now, MU_Q_APP_TASKS, NULL, take_task_row,
+                          &known);
+    for (size_t i = 0; i < s->agent_count; i++) {
+        struct live l = {s, i, 0};
+        double pending = 0;
+        (void)agent_query(s->agents[i].a, MU_Q_LOCAL_TASKS, NULL, take_local_task, &l);
+        agent_metrics(s->agents[i].a, take_pending, &pending);
+        running += sim_running_containers(s, i);
+        if (l.tasks != sim_running_containers(s, i)) {
+            sim_fail(s, "agent %zu has %zu tasks and %zu running containers", i, l.tasks,
+                     sim_running_containers(s, i));
+        }
+        if (pending != 0) {
+            sim_fail(s, "agent %zu has %.0f updates that are not acknowledged", i,
+                     pending);
+        }
+    }
+    if (known != running) {
+        sim_fail(s, "the scheduler knows %zu tasks, %zu containers run", known, running);
+    }
+}

@@ -1,0 +1,185 @@
+/* The simulator: a whole cluster in one process, in virtual time, from one seed.
+ *
+ * The nodes are the real pure machines; messages and records go through the real codecs.
+ * What touches the world is played here: links (delay, cut, partition), journals (records
+ * that were not acknowledged may be lost), containers (outlive their agent), a registry
+ * (batches atomic, in order; those that were not acknowledged may be lost), processes
+ * (crash, restart), a user (records what was acknowledged). Everything random comes from
+ * the one generator; events are ordered by time; those of the same millisecond by the
+ * order in which they were asked for.
+ *
+ *   sim.c      time, events, faults, main          master.c   the master's process:
+ * master, app scheduler, registry agent.c    agents: journal, containers, links  user.c
+ * the client    checks.c   what must hold, always and at the end
+ */
+#ifndef SIM_H
+#define SIM_H
+
+#include <stdio.h>
+
+#include "agent/agent.h"
+#include "base/heap.h"
+#include "base/omap.h"
+#include "base/prng.h"
+#include "base/vec.h"
+#include "master/master.h"
+#include "scheduler/scheduler.h"
+
+#define AGENTS_MAX 4
+#define APPS_MAX 4
+#define FAULT_TIME_MS (10u * 60 * 1000)    /* faults and the user stop then */
+#define CONVERGE_TIME_MS (40u * 60 * 1000) /* and by then all must be as it should */
+
+struct sim;
+
+/* Something that happens later; run frees what it owns. gen: it only happens to the
+ * incarnation it was meant for. */
+struct event {
+    struct mu_heap_node node;
+    void (*run)(struct sim *s, struct event *e);
+    const char *name;
+    uint64_t gen; /* of the process or link; 0: happens in any case */
+    size_t agent;
+    uint64_t link, token;
+    int status;
+    struct mu_buf bytes; /* an encoded message */
+    struct mu_container_id id;
+    uint64_t number;
+};
+
+struct container {
+    struct mu_container_id id;
+    struct mu_task_id task;
+    char cmd[32];
+    unsigned starts;
+    bool running, ended, removed;
+    struct mu_container_exit exit;
+    uint64_t run_number; /* of the scheduled end */
+};
+
+struct conn { /* between an agent and the master's process; order is kept within it */
+    uint64_t agent_link, master_link; /* master_link 0: not opened yet */
+    uint64_t gen;
+    bool open;
+    uint64_t to_master_at, to_agent_at; /* last delivery, so that order is kept */
+};
+
+struct agent_node {
+    bool up, connecting;
+    uint64_t gen, wake_gen;
+    struct agent *a;
+    MU_VEC(struct mu_buf)
+    journal; /* durable, and behind it what was not acknowledged yet */
+    size_t durable;
+    MU_VEC(struct container *) containers;
+    struct conn conn;
+    uint64_t last_link, backoff_ms;
+    uint64_t silent_until; /* a partition: nothing passes, nobody is told */
+    size_t total_starts;
+};
+
+struct commit {
+    bool is_apps;
+    uint64_t token, gen;
+    MU_VEC(char *) keys;
+    MU_VEC(struct mu_buf) values; /* data NULL: delete */
+};
+
+struct app_truth { /* what the user was told, and what he was not */
+    char id[32];
+    bool exists; /* by the last acknowledgement */
+    uint32_t instances;
+    char cmd[32];
+    bool unsure; /* a later change was not answered: it may have happened or not */
+    bool maybe_exists;
+    uint32_t maybe_instances;
+    char maybe_cmd[32];
+    uint64_t token; /* of the command under way; 0: none */
+    bool want_exists;
+    uint32_t want_instances;
+    char want_cmd[32];
+};
+
+struct faults { /* chances in ppm per opportunity; a seed switches on a random subset */
+    uint32_t master_crash, agent_crash, cut, partition, slow_commit, commit_fails,
+        launch_fails, prepare_fails, destroy_fails, flaky, slow_launch, duplicate;
+};
+
+struct sim {
+    uint64_t seed;
+    struct mu_prng prng;
+    struct mu_now now;
+    struct mu_heap heap;
+    uint64_t hash, events;
+    bool trace, faults_over, failed;
+    char failure[512];
+    struct faults faults;
+    FILE *golden; /* lines of the story, when one is told */
+
+    /* the master's process */
+    bool master_up;
+    uint64_t master_gen, master_wake_gen, epoch, last_master_link, scheduler_link;
+    struct master *master;
+    struct scheduler *scheduler;
+    bool leading, abdicating;
+    struct mu_omap store[2]; /* "master", "apps": durable; values are struct mu_buf */
+    MU_VEC(struct commit *) commits; /* in order, not applied yet */
+    uint64_t commit_at, command_token;
+    struct mu_omap asked_to_stop; /* task ids for which the scheduler sent KILL */
+
+    size_t agent_count;
+    struct agent_node agents[AGENTS_MAX];
+
+    size_t app_count;
+    struct app_truth apps[APPS_MAX];
+    bool user_off;
+    size_t commands, acknowledged, crashes, cuts;
+};
+
+/* sim.c */
+uint64_t sim_rand(struct sim *s, uint64_t low, uint64_t high);
+bool sim_chance(struct sim *s, uint32_t ppm); /* never once the faults are over */
+struct event *sim_later(struct sim *s,
+                        uint64_t delay_ms,
+                        const char *name,
+                        void (*run)(struct sim *s, struct event *e));
+void sim_fail(struct sim *s, const char *fmt, ...) MU_PRINTF(2, 3);
+void sim_note(struct sim *s, const char *fmt, ...)
+    MU_PRINTF(2, 3); /* a line of the trace; part of the hash */
+void sim_story(struct sim *s, const char *fmt, ...)
+    MU_PRINTF(2, 3); /* a line of a golden trace, and of the trace */
+void sim_init(struct sim *s, uint64_t seed);
+void sim_run_until(struct sim *s, uint64_t mono_ms);
+void sim_release(struct sim *s);
+
+/* master.c */
+void sim_master_start(struct sim *s);
+void sim_master_crash(struct sim *s);
+void sim_master_message(struct sim *s, uint64_t link, const struct mu_msg *m);
+void sim_master_link_closed(struct sim *s, uint64_t link);
+void sim_command(struct sim *s, const struct mu_command_request *cmd, uint64_t token);
+bool sim_ready(const struct sim *s); /* the scheduler takes commands */
+void sim_stores_release(struct sim *s);
+
+/* agent.c */
+void sim_agent_start(struct sim *s, size_t i);
+void sim_agent_crash(struct sim *s, size_t i);
+void sim_agent_deliver(
+    struct sim *s,
+    size_t i,
+    const struct mu_msg *m); /* from the master, with the link's delay */
+void sim_agent_cut(struct sim *s,
+                   size_t i); /* the connection breaks; both ends are told later */
+void sim_agent_release(struct sim *s, size_t i);
+size_t sim_running_containers(const struct sim *s, size_t i);
+
+/* user.c */
+void sim_user_start(struct sim *s);
+void sim_user_reply(struct sim *s, uint64_t token, const struct scheduler_reply *reply);
+void sim_user_master_died(struct sim *s);
+
+/* checks.c */
+void sim_check_always(struct sim *s);
+void sim_check_end(struct sim *s);
+
+#endif
