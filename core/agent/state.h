@@ -165,7 +165,8 @@ void agent_update_acknowledged(struct agent *a, const struct mu_msg *m);
 void agent_update_resend_all(struct agent *a);
 void agent_update_tick(struct agent *a, struct task *t);
 void agent_update_pause(struct agent *a);
-/* A status that is not kept: for what this agent has no task of. */
+/* A status that is not kept and not sent again: for what this agent has no task of. It
+ * has a uuid, as all that agents send; an acknowledgement of it is ignored. */
 void agent_update_unkept(struct agent *a,
                          const struct mu_framework_id *f,
                          const struct mu_task_id *t,

@@ -142,6 +142,7 @@ void agent_update_unkept(struct agent *a,
     }
     struct mu_task_status s = {.task_id = *t, .framework_id = *f};
     fill_status(a, &s, state, reason, message);
+    mu_uuid_make(mu_prng_next(&a->prng), mu_prng_next(&a->prng), &s.uuid);
     struct mu_msg *m = agent_emit_send(a, MU_MSG_STATUS_UPDATE);
     m->framework_id = *f;
     m->task_id = *t;

@@ -543,9 +543,9 @@ void sim_agent_start(struct sim *s, size_t i)
         .max_completed_tasks = 50,
         .gc_delay_ms = 3600000,
     };
-    cfg.info.hostname = host;
-    cfg.info.ip = "10.0.0.9";
-    cfg.info.version = "sim";
+    cfg.info.hostname = mu_xstrdup(host);
+    cfg.info.ip = mu_xstrdup("10.0.0.9");
+    cfg.info.version = mu_xstrdup("sim");
     cfg.info.port = 5051;
     struct mu_error err;
     if (mu_resources_parse("cpus:2;mem:2048;ports:[31000-31100]", "*",
@@ -557,7 +557,7 @@ void sim_agent_start(struct sim *s, size_t i)
     n->connecting = false;
     n->backoff_ms = 100;
     n->a = agent_create(&cfg);
-    mu_resources_release(&cfg.info.resources);
+    mu_agent_info_release(&cfg.info);
     sim_story(s, "agent %zu starts with %zu records", i, n->journal.count);
     for (size_t k = 0; k < n->journal.count; k++) {
         struct agent_record r;
