@@ -5,25 +5,43 @@
  * names; all others are zero. A message owns all it points to (task descriptions by
  * reference count): release it once, or move it. Receivers tolerate duplicates,
  * reordering and late arrival.
- *
- *   framework -> master
- *     SUBSCRIBE      framework (its id empty: a new one)         TEARDOWN framework_id
- *     ACCEPT         offer_ids, tasks (may be empty), refuse_ms  DECLINE      offer_ids,
- * refuse_ms REVIVE, SUPPRESS                                           RECONCILE statuses
- * (task_id, agent_id, state); none: all KILL           task_id, agent_id (may be empty),
- * grace     ACKNOWLEDGE  agent_id, task_id, uuid master -> framework SUBSCRIBED
- * framework_id, heartbeat_ms, text = master id   OFFERS    offers RESCIND offer_ids
- * UPDATE    statuses[0] FAILURE        agent_id, text ERROR     text (the stream ends)
- *     HEARTBEAT
- *   agent -> master
- *     REGISTER       agent (its id empty)                        REREGISTER   agent,
- * records, frameworks STATUS_UPDATE  statuses[0], latest_state                   PONG,
- * UNREGISTER  agent_id master -> agent REGISTERED     agent_id, heartbeat_ms = ping
- * time-out      REREGISTERED as REGISTERED, statuses = tasks the master has there REFUSED
- * text                                        RUN_TASK     frameworks[0], tasks[0]
- *     KILL_TASK      framework_id, task_id, grace                ACK_UPDATE framework_id,
- * task_id, uuid PING, SHUTDOWN text
  */
+/* clang-format off */
+/*
+ * framework -> master
+ *   SUBSCRIBE      framework (its id empty: a new one)
+ *   TEARDOWN       framework_id
+ *   ACCEPT         offer_ids, tasks (may be empty), refuse_ms
+ *   DECLINE        offer_ids, refuse_ms
+ *   REVIVE, SUPPRESS
+ *   RECONCILE      statuses (task_id, agent_id, state); none: all
+ *   KILL           task_id, agent_id (may be empty), grace
+ *   ACKNOWLEDGE    agent_id, task_id, uuid
+ * master -> framework
+ *   SUBSCRIBED     framework_id, heartbeat_ms, text = master id
+ *   OFFERS         offers
+ *   RESCIND        offer_ids
+ *   UPDATE         statuses[0]
+ *   FAILURE        agent_id, text
+ *   ERROR          text (the stream ends)
+ *   HEARTBEAT
+ * agent -> master
+ *   REGISTER       agent (its id empty)
+ *   REREGISTER     agent, records, frameworks
+ *   STATUS_UPDATE  statuses[0], latest_state
+ *   PONG
+ *   UNREGISTER     agent_id
+ * master -> agent
+ *   REGISTERED     agent_id, heartbeat_ms = ping time-out
+ *   REREGISTERED   the same, and statuses = tasks the master has there
+ *   REFUSED        text
+ *   RUN_TASK       frameworks[0], tasks[0]
+ *   KILL_TASK      framework_id, task_id, grace
+ *   ACK_UPDATE     framework_id, task_id, uuid
+ *   PING
+ *   SHUTDOWN       text
+ */
+/* clang-format on */
 #ifndef MU_DOMAIN_MESSAGE_H
 #define MU_DOMAIN_MESSAGE_H
 
@@ -35,10 +53,30 @@
     X(ACCEPT)                                                                            \
     X(DECLINE)                                                                           \
     X(REVIVE)                                                                            \
-    X(SUPPRESS) X(RECONCILE) X(KILL) X(ACKNOWLEDGE) X(SUBSCRIBED) X(OFFERS) X(RESCIND)   \
-        X(UPDATE) X(FAILURE) X(ERROR) X(HEARTBEAT) X(REGISTER) X(REREGISTER)             \
-            X(STATUS_UPDATE) X(PONG) X(UNREGISTER) X(REGISTERED) X(REREGISTERED)         \
-                X(REFUSED) X(RUN_TASK) X(KILL_TASK) X(ACK_UPDATE) X(PING) X(SHUTDOWN)
+    X(SUPPRESS)                                                                          \
+    X(RECONCILE)                                                                         \
+    X(KILL)                                                                              \
+    X(ACKNOWLEDGE)                                                                       \
+    X(SUBSCRIBED)                                                                        \
+    X(OFFERS)                                                                            \
+    X(RESCIND)                                                                           \
+    X(UPDATE)                                                                            \
+    X(FAILURE)                                                                           \
+    X(ERROR)                                                                             \
+    X(HEARTBEAT)                                                                         \
+    X(REGISTER)                                                                          \
+    X(REREGISTER)                                                                        \
+    X(STATUS_UPDATE)                                                                     \
+    X(PONG)                                                                              \
+    X(UNREGISTER)                                                                        \
+    X(REGISTERED)                                                                        \
+    X(REREGISTERED)                                                                      \
+    X(REFUSED)                                                                           \
+    X(RUN_TASK)                                                                          \
+    X(KILL_TASK)                                                                         \
+    X(ACK_UPDATE)                                                                        \
+    X(PING)                                                                              \
+    X(SHUTDOWN)
 
 enum mu_msg_type {
     MU_MSG_NONE = 0,
