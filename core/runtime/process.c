@@ -149,7 +149,7 @@ static void step_on(void *arg)
             return;
         }
         p->step = STEP_API;
-        /* fall through */
+        __attribute__((fallthrough));
     case STEP_API:
         plugins_stop(&p->rt, MU_KIND_API, step_on, p);
         return;
@@ -168,7 +168,7 @@ static void step_on(void *arg)
     case STEP_DESTROY:
         destroy_plugins(p);
         p->step = STEP_HOST;
-        /* fall through */
+        __attribute__((fallthrough));
     case STEP_HOST:
         host_of(p)->log(host_of(p), MU_INFO, "stopped", NULL);
         rt_host_close(p->rt.rt, step_on, p);

@@ -476,21 +476,21 @@ static void stop_on(void *arg)
             return;
         }
         r->stopping++;
-        /* fall through */
+        __attribute__((fallthrough));
     case STOP_SCHEDULER:
         r->stopping = STOP_MASTER;
         if (r->master_started) {
             scheduler_run_stop(r->scheduler, stop_on, r);
             return;
         }
-        /* fall through */
+        __attribute__((fallthrough));
     case STOP_MASTER:
         r->stopping = STOP_DONE;
         if (r->master_started) {
             master_run_stop(r->master, stop_on, r);
             return;
         }
-        /* fall through */
+        __attribute__((fallthrough));
     case STOP_DONE:
         r->stopped_cb(r->stopped_arg);
         return;
