@@ -125,24 +125,22 @@ static void add_process(const struct nat_proc *p, struct mu_container_usage *out
 /* What no group counted, from /proc. */
 static int read_proc(int64_t supervisor_pid, struct mu_container_usage *out)
 {
-    struct nat_procs all;
+    struct nat_procs below;
     if (supervisor_pid <= 1) {
         return -ESRCH;
     }
-    int rc = nat_procs_scan(&all);
+    int rc = nat_procs_below((pid_t)supervisor_pid, &below);
     if (rc < 0) {
         return rc;
     }
     out->cpu_user_us = out->cpu_system_us = out->mem_rss_bytes = 0;
     out->processes = 0;
-    size_t found = nat_procs_mark_below(&all, (pid_t)supervisor_pid);
-    for (size_t i = 0; i < all.count; i++) {
-        if (all.v[i].marked) {
-            add_process(&all.v[i], out);
-        }
+    for (size_t i = 0; i < below.count; i++) {
+        add_process(&below.v[i], out);
     }
-    nat_procs_release(&all);
-    return found > 0 ? 0 : -ESRCH;
+    rc = below.count > 0 ? 0 : -ESRCH;
+    nat_procs_release(&below);
+    return rc;
 }
 
 /* Read the use of one container. */

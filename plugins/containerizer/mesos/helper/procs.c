@@ -163,37 +163,95 @@ void nat_procs_release(struct nat_procs *p)
     *p = (struct nat_procs){0};
 }
 
-static bool is_below(const struct nat_procs *p, pid_t parent, pid_t root)
+/* Add the children that one thread has forked. -ENOENT: this kernel does not tell. */
+static int
+add_children_of_thread(const char *task_dir, const char *tid, struct nat_procs *out)
 {
-    if (parent == root) {
-        return true;
+    char path[320];
+    char text[4096]; /* some 600 pids; the caller's loop comes back for more */
+    snprintf(path, sizeof(path), "%s/%s/children", task_dir, tid);
+    long len = nat_read_file(AT_FDCWD, path, text, sizeof(text));
+    if (len < 0) {
+        return (int)len;
     }
+    const char *at = text;
+    while (*at >= '0' && *at <= '9') {
+        struct nat_proc one;
+        pid_t pid = (pid_t)nat_scan_u64(&at);
+        bool is_whole = *at != '\0' || (size_t)len < sizeof(text) - 1;
+        if (is_whole && nat_proc_read(pid, &one) == 0 && !add_proc(out, &one)) {
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+static int add_children(pid_t parent, struct nat_procs *out)
+{
+    char dir[48];
+    snprintf(dir, sizeof(dir), "/proc/%d/task", (int)parent);
+    DIR *d = opendir(dir);
+    if (d == NULL) {
+        return 0; /* it has ended */
+    }
+    const struct dirent *e;
+    int rc = 0;
+    while (rc != -ENOMEM && (e = readdir(d)) != NULL) {
+        if (e->d_name[0] != '.') {
+            rc = add_children_of_thread(dir, e->d_name, out);
+        }
+    }
+    closedir(d);
+    return rc;
+}
+
+static bool is_in(const struct nat_procs *p, pid_t pid)
+{
     for (size_t i = 0; i < p->count; i++) {
-        if (p->v[i].pid == parent) {
-            return p->v[i].marked;
+        if (p->v[i].pid == pid) {
+            return true;
         }
     }
     return false;
 }
 
-/* Mark the descendants of root. Passes go on until one finds nothing new, because /proc
- * is not sorted by descent. */
-size_t nat_procs_mark_below(struct nat_procs *p, pid_t root)
+/* From a scan of everything. Passes go on until one finds nothing new, because /proc is
+ * not sorted by descent. */
+static int filter_below(pid_t root, struct nat_procs *out)
 {
-    size_t total = 0;
-    bool found = true;
-    while (found) {
-        found = false;
-        for (size_t i = 0; i < p->count; i++) {
-            struct nat_proc *one = &p->v[i];
-            if (!one->marked && one->pid != root && is_below(p, one->parent, root)) {
-                one->marked = true;
-                found = true;
-                total++;
+    struct nat_procs all;
+    int rc = nat_procs_scan(&all);
+    size_t before;
+    do {
+        before = out->count;
+        for (size_t i = 0; rc == 0 && i < all.count; i++) {
+            const struct nat_proc *one = &all.v[i];
+            bool is_child = one->parent == root || is_in(out, one->parent);
+            if (is_child && !is_in(out, one->pid) && !add_proc(out, one)) {
+                rc = -ENOMEM;
             }
         }
+    } while (rc == 0 && out->count > before);
+    nat_procs_release(&all);
+    return rc;
+}
+
+/* Find the descendants, from parent to child where the kernel tells
+ * (CONFIG_PROC_CHILDREN): that costs what the container has, not what the host has. */
+int nat_procs_below(pid_t root, struct nat_procs *out)
+{
+    *out = (struct nat_procs){0};
+    int rc = add_children(root, out);
+    if (rc < 0 && rc != -ENOMEM && out->count == 0) {
+        rc = filter_below(root, out);
     }
-    return total;
+    for (size_t i = 0; rc != -ENOMEM && i < out->count; i++) {
+        rc = add_children(out->v[i].pid, out); /* others: it has just ended */
+    }
+    if (rc == -ENOMEM) {
+        nat_procs_release(out);
+    }
+    return rc == -ENOMEM ? rc : 0;
 }
 
 /* Look for an entry in /proc/PID/environ. */

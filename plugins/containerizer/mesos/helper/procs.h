@@ -12,7 +12,6 @@
 struct nat_proc {
     pid_t pid, parent, session;
     char state; /* 'Z' is a zombie */
-    bool marked;
     uint64_t user_ticks, system_ticks, start, rss_pages;
 };
 
@@ -26,8 +25,8 @@ int nat_proc_read(pid_t pid, struct nat_proc *out);
 /* All processes; a process that ends meanwhile is left out. Negative on failure. */
 int nat_procs_scan(struct nat_procs *out);
 void nat_procs_release(struct nat_procs *p);
-/* Mark what descends from root (root itself not); returns how many. */
-size_t nat_procs_mark_below(struct nat_procs *p, pid_t root);
+/* All that descend from root, without root. What is forked meanwhile may be missed. */
+int nat_procs_below(pid_t root, struct nat_procs *out);
 /* Does the process have this entry ("NAME=value") in the environment it was started with?
  */
 bool nat_proc_has_env(pid_t pid, const char *entry);

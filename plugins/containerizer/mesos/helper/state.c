@@ -142,8 +142,7 @@ int nat_state_connect(const char *dir)
 /* Remove files and directory. */
 int nat_state_remove(const char *dir)
 {
-    static const char *const names[] = {"control", "record", "record.new", "status",
-                                        "status.new"};
+    static const char *const names[] = {"control", "record", "status", "status.new"};
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
         return errno == ENOENT ? 0 : -errno;
@@ -177,33 +176,48 @@ static int write_all(int fd, const char *data, size_t len)
     return 0;
 }
 
-/* name appears whole or not at all; durable: also after a power cut. */
-static int put_file(int dir_fd, const char *name, const struct nat_out *o, bool durable)
+/* Whole or not at all, also after a power cut. */
+static int put_status(int dir_fd, const struct nat_out *o)
 {
-    char aside[32];
-    snprintf(aside, sizeof(aside), "%s.new", name);
-    int fd = openat(dir_fd, aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = openat(dir_fd, "status.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) {
         return -errno;
     }
     int rc = write_all(fd, o->data, o->len);
-    if (rc == 0 && durable && fsync(fd) < 0) {
+    if (rc == 0 && fsync(fd) < 0) {
         rc = -errno;
     }
     if (close(fd) < 0 && rc == 0) {
         rc = -errno;
     }
-    if (rc == 0 && renameat(dir_fd, aside, dir_fd, name) < 0) {
+    if (rc == 0 && renameat(dir_fd, "status.new", dir_fd, "status") < 0) {
         rc = -errno;
     }
-    if (rc == 0 && durable && fsync(dir_fd) < 0) {
+    if (rc == 0 && fsync(dir_fd) < 0) {
         rc = -errno;
     }
     return rc;
 }
 
-/* Write what a later clean-up needs. Not synced: after a power cut nothing of it is left
- * to clean. */
+/* In place and in one write: the same record is written twice within a launch, and a new
+ * file each time costs more than the rest of it. The process may be killed between two
+ * writes but not within one; a host that crashes leaves nothing to clean. */
+static int put_record(int dir_fd, const struct nat_out *o)
+{
+    int fd = openat(dir_fd, "record", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return -errno;
+    }
+    ssize_t n;
+    do {
+        n = pwrite(fd, o->data, o->len, 0);
+    } while (n < 0 && errno == EINTR);
+    int rc = n == (ssize_t)o->len ? 0 : n < 0 ? -errno : -ENOSPC;
+    close(fd);
+    return rc;
+}
+
+/* Write what a later clean-up needs. */
 int nat_state_write_record(int dir_fd,
                            const struct nat_spec *spec,
                            pid_t pid,
@@ -224,7 +238,7 @@ int nat_state_write_record(int dir_fd,
     nat_out_u64(&o, NAT_KEY_PID, (uint64_t)pid);
     nat_out_u64(&o, NAT_KEY_START, start);
     nat_out_text(&o, NAT_KEY_BOOT, boot);
-    int rc = nat_out_end(&o) ? put_file(dir_fd, "record", &o, false) : -ENOMEM;
+    int rc = nat_out_end(&o) ? put_record(dir_fd, &o) : -ENOMEM;
     nat_out_release(&o);
     return rc;
 }
@@ -234,7 +248,7 @@ int nat_state_write_status(int dir_fd, const struct nat_status *s)
 {
     struct nat_out o = {0};
     nat_status_encode(&o, NAT_STATUS, s);
-    int rc = nat_out_end(&o) ? put_file(dir_fd, "status", &o, true) : -ENOMEM;
+    int rc = nat_out_end(&o) ? put_status(dir_fd, &o) : -ENOMEM;
     nat_out_release(&o);
     return rc;
 }
@@ -257,7 +271,7 @@ int nat_state_read(int dir_fd, const char *name, char **buf, struct nat_frame *o
     }
     long len = nat_read_file(dir_fd, name, data, size);
     long used = len > 0 ? nat_frame_take(data, (size_t)len, out) : -1;
-    if (len <= 0 || used != len) {
+    if (used <= 0) { /* behind it may lie the rest of an earlier, longer record */
         free(data);
         return len < 0 ? (int)len : -EBADMSG;
     }

@@ -6,8 +6,8 @@
  *            and again before the command is forked
  *   status   how it ended, written when it did
  *
- * The plugin makes directory and socket before it spawns the supervisor. Files appear
- * whole (written aside, then renamed). Used by both sides.
+ * The plugin makes directory and socket before it spawns the supervisor. Used by both
+ * sides.
  */
 #ifndef NAT_STATE_H
 #define NAT_STATE_H

@@ -71,17 +71,16 @@ static void put_started(struct supervisor *s)
 
 static void signal_descendants(int signal_number)
 {
-    struct nat_procs all;
-    if (nat_procs_scan(&all) < 0) {
+    struct nat_procs below;
+    if (nat_procs_below(getpid(), &below) < 0) {
         return;
     }
-    (void)nat_procs_mark_below(&all, getpid());
-    for (size_t i = 0; i < all.count; i++) {
-        if (all.v[i].marked && all.v[i].state != 'Z') {
-            (void)kill(all.v[i].pid, signal_number);
+    for (size_t i = 0; i < below.count; i++) {
+        if (below.v[i].state != 'Z') {
+            (void)kill(below.v[i].pid, signal_number);
         }
     }
-    nat_procs_release(&all);
+    nat_procs_release(&below);
 }
 
 /* To every process of the container, each once. As first process of a PID namespace
