@@ -271,6 +271,7 @@ static int queue_rest(
     }
     c->queued_total += rest;
     if (c->stall_at == MU_NEVER_MS) {
+        uv_update_time(c->server->loop); /* making a large answer took its time */
         c->stall_sent = c->queued_total - uv_stream_get_write_queue_size(&c->io.stream);
         c->stall_at = now_ms(c) + c->server->cfg.send_timeout_ms;
         arm(c, c->stall_at);
@@ -448,9 +449,7 @@ void http_conn_feed_eof(struct http_conn *c)
     if (is_between_requests(c) && c->pending.len == 0) {
         http_conn_close(c);
     } else if (c->state == CONN_EXCHANGE) {
-        /* Perhaps only its sending side is shut: whoever does not watch for the client's
-         * end may still answer. */
-        if (c->x.state != EXCHANGE_OPEN || c->x.closed_cb != NULL) {
+        if (!http_exchange_outlives_eof(c)) {
             http_conn_close(c);
         }
     } else if (c->state == CONN_LINGER) {

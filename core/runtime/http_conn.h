@@ -224,6 +224,8 @@ void http_exchange_maybe_drain(struct http_conn *c);
 /* The connection is gone with the exchange unanswered: tell, if anybody asked. True: the
  * exchange is over. */
 bool http_exchange_abandon(struct http_conn *c);
+/* May the exchange go on though the client will send no more? */
+bool http_exchange_outlives_eof(const struct http_conn *c);
 /* End an endless stream in order (stop). */
 void http_exchange_terminate(struct http_conn *c);
 

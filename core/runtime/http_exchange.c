@@ -386,9 +386,9 @@ void http_exchange_stream_begin(struct mu_http_exchange *x,
     prepare_head(c, &h);
     http_head_format(c->server, &h, &c->server->scratch);
     (void)mu_buf_append(&c->out, c->server->scratch.data, c->server->scratch.len);
-    /* With the first piece if that follows in this turn. */
-    http_server_defer(c, c->eof || (c->server->stopping && !bounded) ? DEFER_CLOSE
-                                                                     : DEFER_FLUSH);
+    bool dead = c->eof ? !http_exchange_outlives_eof(c) : c->server->stopping && !bounded;
+    /* The head goes out with the first piece if that follows in this turn. */
+    http_server_defer(c, dead ? DEFER_CLOSE : DEFER_FLUSH);
 }
 
 /* Frame and send one piece, or gather it if it is small. */
@@ -543,6 +543,14 @@ void http_exchange_on_close(struct mu_http_exchange *x, mu_http_closed_cb cb, vo
     if (gone && cb != NULL) {
         http_server_defer(c, DEFER_CLOSE);
     }
+}
+
+/* Perhaps only its sending side is shut: whoever does not watch for the client's end may
+ * still give a finite answer. A stream without end needs a client that is there. */
+bool http_exchange_outlives_eof(const struct http_conn *c)
+{
+    const struct mu_http_exchange *x = &c->x;
+    return x->closed_cb == NULL && (x->state == EXCHANGE_OPEN || x->bounded);
 }
 
 bool http_exchange_abandon(struct http_conn *c)

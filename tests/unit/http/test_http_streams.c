@@ -310,6 +310,44 @@ static void a_half_closed_client_still_gets_its_answer(void **state)
     fx_close(f);
 }
 
+static void a_half_closed_client_still_gets_a_finite_stream(void **state)
+{
+    (void)state;
+    struct fx *f = fx_open(NULL);
+    for (int begun_first = 0; begun_first < 2; begun_first++) {
+        int fd = fx_connect(f);
+        struct fx_answer a;
+        int before = f->calls;
+        fx_send(fd, begun_first ? "GET /bounded HTTP/1.1\r\n" HOST "\r\n"
+                                : "GET /hold HTTP/1.1\r\n" HOST "\r\n");
+        fx_until(f, &f->calls, before + 1);
+        shutdown(fd, SHUT_WR);
+        for (int i = 0; i < 5; i++) {
+            fx_turn(f, -1, 1);
+        }
+        if (!begun_first) {
+            http_exchange_stream_begin(f->held, 200, NULL, 0, true);
+        }
+        assert_int_equal(http_exchange_stream_write(f->held, "all", 3), 0);
+        fx_turn(f, -1, 1);
+        http_exchange_stream_end(f->held);
+        fx_expect(f, fd, &a);
+        assert_string_equal(a.body, "all");
+        fx_answer_release(&a);
+        fx_expect_closed(f, fd);
+    }
+    /* An endless one is over as soon as it begins. */
+    int fd = open_stream(f, "/hold");
+    shutdown(fd, SHUT_WR);
+    for (int i = 0; i < 5; i++) {
+        fx_turn(f, -1, 1);
+    }
+    http_exchange_stream_begin(f->held, 200, NULL, 0, false);
+    fx_watch_close(f);
+    fx_until(f, &f->closed, 1);
+    fx_close(f);
+}
+
 static void watching_late_tells_that_the_client_is_gone(void **state)
 {
     (void)state;
@@ -490,6 +528,7 @@ int main(void)
         cmocka_unit_test(endless_streams_are_never_compressed),
         cmocka_unit_test(a_stream_for_head_has_no_body),
         cmocka_unit_test(a_half_closed_client_still_gets_its_answer),
+        cmocka_unit_test(a_half_closed_client_still_gets_a_finite_stream),
         cmocka_unit_test(watching_late_tells_that_the_client_is_gone),
         cmocka_unit_test(an_answer_for_a_gone_client_is_dropped),
         cmocka_unit_test(calls_inside_of_on_close_are_harmless),
