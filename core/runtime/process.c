@@ -182,6 +182,13 @@ static void step_on(void *arg)
     MU_NEVER("a step behind the last one");
 }
 
+/* For the Date of every answer. */
+static int64_t wall_ms(void *arg)
+{
+    (void)arg;
+    return rt_clock_wall_ms();
+}
+
 /* ---- starting ---- */
 
 static int open_process(struct process *p, const struct startup *s, struct mu_error *err)
@@ -209,8 +216,8 @@ static int open_process(struct process *p, const struct startup *s, struct mu_er
         close_handles(p);
         return status;
     }
-    const struct http_server_config http = {.log = rt_host_log_detail,
-                                            .log_arg = p->rt.rt};
+    const struct http_server_config http = {
+        .wall_ms = wall_ms, .log = rt_host_log_detail, .log_arg = p->rt.rt};
     p->rt.host = rt_host_get(p->rt.rt);
     p->rt.http = http_server_create(&p->loop, &http);
     rt_host_set_http_server(p->rt.rt, p->rt.http);
