@@ -171,6 +171,7 @@ static void limits_have_their_least_values(void **state)
     struct dkr_spec_options cfs = docker_options;
     struct mu_error err;
     cfs.enable_cfs = true;
+    mu_resources_release(&t->task->resources);
     assert_int_equal(
         mu_resources_parse("cpus:0.001;mem:1", "*", &t->task->resources, &err), 0);
     mu_auto_free char *body = docker_task_body(t, &cfs);
