@@ -45,6 +45,10 @@ static struct fake_host *fake_of(const struct mu_host *h)
 
 static void
 fake_log(const struct mu_host *h, int level, const char *message, const char *fmt, ...)
+    MU_PRINTF(4, 5);
+
+static void
+fake_log(const struct mu_host *h, int level, const char *message, const char *fmt, ...)
 {
     struct fake_host *f = fake_of(h);
     va_list args;
