@@ -64,12 +64,15 @@ char *kit_cgroup(const char *controller, const char *name)
     return mu_xasprintf("/sys/fs/cgroup/%s/%s/%s", controller, kit_cgroup_root(), name);
 }
 
-static const char *const controllers[] = {"cpu", "cpuacct", "memory", "."};
+static const char *const controllers[] = {"cpu",     "cpuacct", "memory",
+                                          "systemd", "unified", "."};
 
 /* Fails while containers live in them; the last one takes them away. */
 static void remove_cgroup_roots(void)
 {
     for (size_t i = 0; i < sizeof(controllers) / sizeof(controllers[0]); i++) {
+        mu_auto_free char *supervisors = kit_cgroup(controllers[i], "supervisors");
+        (void)rmdir(supervisors);
         mu_auto_free char *path = kit_cgroup(controllers[i], "");
         (void)rmdir(path);
         *strrchr(path, '/') = '\0';

@@ -632,6 +632,98 @@ static void what_a_task_nests_in_its_cgroup_is_removed(void **state)
     kit_assert_nothing_left(k, "c1");
 }
 
+/* The unified hierarchy as the only one: here it has no controllers, but groups, their
+ * kill file and starting inside of them are the same as on a host with v2 alone. */
+static void v2_group_holds_and_ends_the_container(void **state)
+{
+    (void)state;
+    static const char hierarchy[] = "/sys/fs/cgroup/unified";
+    if (access("/sys/fs/cgroup/unified/cgroup.controllers", F_OK) < 0) {
+        skip();
+    }
+    mu_auto_free char *flag = mu_xasprintf("--cgroups_hierarchy=%s", hierarchy);
+    struct kit *k = kit_open("linux", NULL, flag);
+    mu_auto_free char *group = kit_cgroup("unified", "c1");
+    struct kit_answer a = {0};
+    kit_launch_task(k, "c1", kit_task("grep ^0:: /proc/self/cgroup; sleep 1000"), &a);
+    kit_wait(k, &a.done);
+    assert_int_equal(a.status, 0);
+    mu_auto_free char *expected = mu_xasprintf("0::%s\n", group + strlen(hierarchy));
+    kit_wait_output(k, "c1", expected);
+    assert_int_equal(kill((pid_t)a.pid, SIGKILL), 0);
+    assert_false(kit_wait_exit(k, "c1")->how.has_status);
+    assert_int_equal(kit_destroy(k, "c1"), 0);
+    kit_assert_nothing_left(k, "c1");
+    kit_launch(k, "c2", "exit 5");
+    assert_int_equal(WEXITSTATUS(kit_wait_exit(k, "c2")->how.wait_status), 5);
+    assert_int_equal(kit_destroy(k, "c2"), 0);
+    kit_assert_nothing_left(k, "c2");
+    kit_close(k);
+}
+
+/* A service manager kills all that is in its service's group: the agent's. */
+static void move_to_group(const char *dir, bool is_v2)
+{
+    mu_auto_free char *file =
+        mu_xasprintf("%s/%s", dir, is_v2 ? "cgroup.procs" : "tasks");
+    FILE *f = fopen(file, "w");
+    assert_non_null(f);
+    fprintf(f, "%d", (int)getpid());
+    assert_int_equal(fclose(f), 0);
+}
+
+static bool is_in_supervisors(pid_t pid, const char *tag)
+{
+    char path[64], line[512];
+    bool found = false;
+    snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+    FILE *f = fopen(path, "r");
+    while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+        found = found ||
+                (strstr(line, tag) != NULL && strstr(line, "/supervisors\n") != NULL);
+    }
+    if (f != NULL) {
+        fclose(f);
+    }
+    return found;
+}
+
+static void supervisor_leaves_the_agents_groups(void **state)
+{
+    (void)state;
+    static const char *const roots[] = {"/sys/fs/cgroup/systemd",
+                                        "/sys/fs/cgroup/unified"};
+    char *agents[2];
+    if (access("/sys/fs/cgroup/systemd/tasks", W_OK) < 0 ||
+        access("/sys/fs/cgroup/unified/cgroup.procs", W_OK) < 0) {
+        skip();
+    }
+    for (int i = 0; i < 2; i++) {
+        agents[i] = mu_xasprintf("%s/muster-test-agent-%d", roots[i], (int)getpid());
+        assert_int_equal(mkdir(agents[i], 0755), 0);
+        move_to_group(agents[i], i == 1);
+    }
+    struct kit *k = kit_open("linux", NULL, NULL);
+    struct kit_answer a = {0};
+    kit_launch_task(k, "c1", kit_task("cat /proc/self/cgroup; sleep 1000"), &a);
+    kit_wait(k, &a.done);
+    bool has_left = is_in_supervisors((pid_t)a.pid, ":name=systemd:") &&
+                    is_in_supervisors((pid_t)a.pid, "0::");
+    kit_wait_output(k, "c1", "0::");
+    bool has_command_left = strstr(kit_output(k, "c1", "stdout"), "agent") == NULL;
+    int rc = kit_destroy(k, "c1");
+    for (int i = 0; i < 2; i++) {
+        move_to_group(roots[i], i == 1);
+        (void)rmdir(agents[i]);
+        free(agents[i]);
+    }
+    kit_close(k);
+    assert_int_equal(a.status, 0);
+    assert_true(has_left);
+    assert_true(has_command_left);
+    assert_int_equal(rc, 0);
+}
+
 #define COMMON                                                                           \
     KIT_TEST(exit_status_and_output_are_kept), KIT_TEST(output_is_appended),             \
         KIT_TEST(death_by_signal_is_exact),                                              \
@@ -666,6 +758,8 @@ int main(void)
         KIT_TEST(out_of_memory_is_reported_as_such),
         KIT_TEST(limits_are_set_and_can_be_changed),
         KIT_TEST(what_a_task_nests_in_its_cgroup_is_removed),
+        cmocka_unit_test(v2_group_holds_and_ends_the_container),
+        cmocka_unit_test(supervisor_leaves_the_agents_groups),
     };
     launcher = "posix";
     int failed = cmocka_run_group_tests_name("native posix", posix, NULL, NULL);
