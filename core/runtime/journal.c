@@ -53,6 +53,7 @@ struct mu_journal {
     size_t queued_bytes;    /* of appends, running and waiting */
     uint64_t size, torn_bytes;
     int status; /* 0, or what it has failed with */
+    bool is_calling_back;
     bool is_closing;
     mu_cb closed_cb;
     void *closed_arg;
@@ -135,9 +136,11 @@ static void start_next(struct mu_journal *j)
     MU_ASSERT(rc == 0);
 }
 
+/* While callbacks run nothing is started: what several of them append becomes one batch,
+ * not one of a single record and another of the rest. */
 static void start_if_idle(struct mu_journal *j)
 {
-    if (j->running == NULL) {
+    if (j->running == NULL && !j->is_calling_back) {
         start_next(j);
     }
 }
@@ -194,6 +197,7 @@ static void on_batch_done(uv_work_t *work, int status)
     /* The disk works on while the callbacks run. They may append or close: j lives until
      * a later turn of the loop. */
     start_next(j);
+    j->is_calling_back = true;
     struct mu_list *node;
     while ((node = mu_list_pop(&done)) != NULL) {
         b = mu_list_entry(node, struct batch, link);
@@ -204,6 +208,8 @@ static void on_batch_done(uv_work_t *work, int status)
         }
         batch_destroy(b);
     }
+    j->is_calling_back = false;
+    start_if_idle(j);
 }
 
 int journal_open(struct uv_loop_s *loop,
