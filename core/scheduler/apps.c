@@ -20,6 +20,7 @@ struct sched_app *app_make(struct scheduler *s, const char *id)
         mu_list_init(&a->launch.link);
         mu_list_init(&a->dirty);
         a->launch.timer.kind = TIMER_APP;
+        a->walk_timer.kind = TIMER_WALK;
         mu_omap_put(&s->apps, id, a);
     }
     return a;
@@ -45,6 +46,7 @@ void app_free(struct scheduler *s, struct sched_app *a)
     MU_PRE(a->tasks.count == 0);
     queue_want(s, a, NULL, 0);
     timer_set(s, &a->launch.timer, MU_NEVER_MS);
+    timer_set(s, &a->walk_timer, MU_NEVER_MS);
     mu_list_remove(&a->dirty);
     mu_omap_remove(&s->apps, a->id);
     drop_versions(a);

@@ -279,6 +279,21 @@ static void kill_all(struct scheduler *s, struct sched_app *a)
     }
 }
 
+/* A rolling restart of a large app chooses a victim whenever a new instance is up; to
+ * walk all tasks each time would be quadratic, so the choice is made for several at once.
+ */
+static bool may_walk(struct scheduler *s, struct sched_app *a)
+{
+    uint64_t again_ms = later_ms(a->walked_ms, SCHED_WALK_PAUSE_MS);
+    if (a->tasks.count > SCHED_WALK_FREE && a->walked_ms != 0 &&
+        again_ms > s->now.mono_ms) {
+        timer_set(s, &a->walk_timer, again_ms);
+        return false;
+    }
+    a->walked_ms = s->now.mono_ms;
+    return true;
+}
+
 /* Of one configuration, kill up to count instances that are up. */
 static uint32_t kill_up(struct scheduler *s,
                         struct sched_app *a,
@@ -288,7 +303,7 @@ static uint32_t kill_up(struct scheduler *s,
 {
     uint32_t there = a->tally.n[old][CLASS_UP];
     count = count < there ? count : there;
-    if (count == 0) {
+    if (count == 0 || !may_walk(s, a)) {
         return 0;
     }
     struct selection sel = {0};

@@ -26,6 +26,8 @@
 
 #define SCHED_STORE_RETRY_MS 1000u  /* a commit that must succeed is tried again */
 #define SCHED_UNSURE_RETRY_MS 1000u /* first repetition of a question; doubles */
+#define SCHED_WALK_FREE 500u    /* tasks of an app that may be walked at every event */
+#define SCHED_WALK_PAUSE_MS 50u /* between two walks over more */
 #define SCHED_RECONCILE_SLICE 1000u /* tasks in one question */
 #define SCHED_SLICE_PAUSE_MS 10u
 #define SCHED_SOON_MS 5000u      /* work that comes within this is worth waiting for */
@@ -37,7 +39,8 @@
 
 enum sched_timer_kind {
     TIMER_TASK = 1,
-    TIMER_APP, /* end of a launch delay */
+    TIMER_APP,  /* end of a launch delay */
+    TIMER_WALK, /* an app's tasks may be walked again */
     TIMER_RECONCILE,
     TIMER_UNSURE,
     TIMER_SCALE,
@@ -78,6 +81,7 @@ struct sched_task {
     bool killing, kill_stored;
     bool confirmed;    /* heard of since the records were loaded */
     bool to_reconcile; /* to be asked about in this round */
+    bool to_ask;       /* the same, of the questions about unsure tasks */
     bool inactive;
     bool has_healthy, healthy;
     uint16_t *ports;
@@ -123,6 +127,8 @@ struct sched_app { /* lives while it is defined, has tasks, or is in a deploymen
     size_t change;                 /* its index there */
     struct launch_entry launch;
     struct mu_list dirty;
+    uint64_t walked_ms; /* mono: its tasks were last walked to choose victims; 0: never */
+    struct sched_timer walk_timer;
 };
 
 /* ---- deployments ---- */
@@ -234,6 +240,7 @@ struct scheduler {
     bool has_revived;
     uint64_t revived_ms;
     uint64_t unsure_delay_ms;
+    bool asking;       /* the same, about unsure tasks */
     bool reconciling;  /* a round is under way, in slices */
     bool surplus_goes; /* the first scale check is over */
 
@@ -450,7 +457,7 @@ void deploy_row(const struct deployment *d, struct mu_deployment_row *out);
 
 void commands_add(struct scheduler *s,
                   uint64_t token,
-                  const struct mu_command_request *c);
+                  const struct mu_command_request *r);
 void commands_run(struct scheduler *s);
 void proposal_committed(struct scheduler *s,
                         struct proposal *p,

@@ -117,62 +117,67 @@ static int check_deployments(const struct scheduler *s, struct mu_error *err)
     return 0;
 }
 
-/* Does some commit, under way or waiting for its retry, carry an item of the task? */
-static bool has_item(const struct store_items *items, const struct sched_task *t)
+static void note_items(const struct store_items *items, struct mu_map *out)
 {
     for (size_t i = 0; i < items->count; i++) {
-        if (items->v[i].kind == STORE_TASK &&
-            strcmp(items->v[i].task_id.s, t->id.s) == 0) {
-            return true;
+        if (items->v[i].kind == STORE_TASK) {
+            mu_map_put(out, items->v[i].task_id.s, &items->v[i]);
         }
     }
-    return false;
 }
 
-static bool is_being_stored(const struct scheduler *s, const struct sched_task *t)
+/* The tasks that some commit is about, under way or waiting for its retry. */
+static void note_stored(const struct scheduler *s, struct mu_map *out)
 {
     mu_list_foreach (n, &s->ops) {
         const struct store_op *op = mu_list_entry(n, struct store_op, link);
-        if (has_item(&op->items, t)) {
-            return true;
-        }
+        note_items(&op->items, out);
         for (size_t i = 0; op->launch != NULL && i < op->launch->infos.count; i++) {
-            if (strcmp(op->launch->infos.v[i]->id.s, t->id.s) == 0) {
-                return true;
-            }
+            mu_map_put(out, op->launch->infos.v[i]->id.s, op->launch);
         }
     }
-    return has_item(&s->again, t);
+    note_items(&s->again, out);
+}
+
+static int check_task(const struct scheduler *s,
+                      const struct sched_task *t,
+                      const struct mu_map *stored,
+                      struct mu_error *err)
+{
+    if (mu_omap_get(&t->app->tasks, t->id.s) != t) {
+        return mu_fail(err, MU_E_INVALID, "task '%.64s' is not in its app", t->id.s);
+    }
+    bool in_between = t->phase != TASK_LAUNCHED || (t->killing && !t->kill_stored);
+    if (in_between && mu_map_get(stored, t->id.s) == NULL) {
+        return mu_fail(err, MU_E_INVALID, "task '%.64s' waits for no commit", t->id.s);
+    }
+    if (t->killing && t->kill_stored && t->phase == TASK_LAUNCHED &&
+        !mu_heap_has(&t->timer.node)) {
+        return mu_fail(err, MU_E_INVALID, "task '%.64s' is killed only once", t->id.s);
+    }
+    if (t->phase == TASK_LAUNCHED && MU_ID_EMPTY(s->framework_id)) {
+        return mu_fail(err, MU_E_INVALID, "task '%.64s' without a framework", t->id.s);
+    }
+    return 0;
 }
 
 static int check_tasks(const struct scheduler *s, struct mu_error *err)
 {
     uint32_t unsure = 0;
-    mu_map_foreach (e, &s->tasks) {
+    struct mu_map stored = {0};
+    int rc = 0;
+    note_stored(s, &stored);
+    for (const struct mu_map_entry *e = s->tasks.first; e != NULL && rc == 0;
+         e = e->next) {
         const struct sched_task *t = e->value;
         unsure += t->is_counted && t->counted_class == CLASS_UNSURE;
-        if (mu_omap_get(&t->app->tasks, t->id.s) != t) {
-            return mu_fail(err, MU_E_INVALID, "task '%.64s' is not in its app", t->id.s);
-        }
-        bool in_between = t->phase != TASK_LAUNCHED || (t->killing && !t->kill_stored);
-        if (in_between && !is_being_stored(s, t)) {
-            return mu_fail(err, MU_E_INVALID, "task '%.64s' waits for no commit",
-                           t->id.s);
-        }
-        if (t->killing && t->kill_stored && t->phase == TASK_LAUNCHED &&
-            !mu_heap_has(&t->timer.node)) {
-            return mu_fail(err, MU_E_INVALID, "task '%.64s' is killed only once",
-                           t->id.s);
-        }
-        if (t->phase == TASK_LAUNCHED && MU_ID_EMPTY(s->framework_id)) {
-            return mu_fail(err, MU_E_INVALID, "task '%.64s' without a framework",
-                           t->id.s);
-        }
+        rc = check_task(s, t, &stored, err);
     }
-    if (unsure != s->unsure_count) {
-        return mu_fail(err, MU_E_INVALID, "unsure tasks are counted wrongly");
+    mu_map_release(&stored);
+    if (rc == 0 && unsure != s->unsure_count) {
+        rc = mu_fail(err, MU_E_INVALID, "unsure tasks are counted wrongly");
     }
-    return 0;
+    return rc;
 }
 
 static int check_ports(const struct scheduler *s, struct mu_error *err)

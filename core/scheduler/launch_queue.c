@@ -65,7 +65,10 @@ void queue_want(struct scheduler *s,
     bool more = want > e->want;
     if (e->want == 0 && want > 0) {
         e->since_ms = s->now.wall_ms;
+    }
+    if (want > 0 && e->def != def) { /* what fitted nowhere may fit now */
         forget_offers(e);
+        s->new_work = s->new_work || !queue_is_delayed(s, a);
     }
     set_def(e, want > 0 ? def : NULL);
     if (want == e->want) {

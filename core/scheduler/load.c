@@ -302,6 +302,7 @@ void scheduler_clear(struct scheduler *s)
     s->suppressed = false;
     s->new_work = s->retry_work = s->has_revived = false;
     s->reconciling = false;
+    s->asking = false;
     s->surplus_goes = false;
     s->launches_in_flight = 0;
     s->launch_pause_ms = 0;

@@ -21,22 +21,34 @@ void reconcile_watch_unsure(struct scheduler *s)
     }
 }
 
+static bool is_unsure(const struct sched_task *t)
+{
+    return t->is_counted && !t->confirmed && t->phase == TASK_LAUNCHED;
+}
+
 void reconcile_unsure(struct scheduler *s)
 {
     if (s->link != LINK_SUBSCRIBED || s->unsure_count == 0) {
+        s->asking = false;
         return; /* the next subscription asks */
     }
     struct mu_msg m;
     mu_msg_init(&m, MU_MSG_RECONCILE);
     mu_map_foreach (e, &s->tasks) {
-        const struct sched_task *t = e->value;
-        if (t->is_counted && !t->confirmed && t->phase == TASK_LAUNCHED &&
-            m.status_count < SCHED_RECONCILE_SLICE) {
+        struct sched_task *t = e->value;
+        t->to_ask = is_unsure(t) && (t->to_ask || !s->asking);
+        if (t->to_ask && m.status_count < SCHED_RECONCILE_SLICE) {
+            t->to_ask = false;
             ask_about(&m, t);
         }
     }
+    s->asking = m.status_count == SCHED_RECONCILE_SLICE;
     if (m.status_count > 0) {
         emit_send(s, &m);
+    }
+    if (s->asking) {
+        timer_set(s, &s->unsure_timer, later_ms(s->now.mono_ms, SCHED_SLICE_PAUSE_MS));
+        return;
     }
     timer_set(s, &s->unsure_timer, later_ms(s->now.mono_ms, s->unsure_delay_ms));
     uint64_t next = s->unsure_delay_ms * 2;
@@ -47,6 +59,7 @@ void reconcile_unsure(struct scheduler *s)
 void reconcile_begin(struct scheduler *s)
 {
     s->reconciling = false;
+    s->asking = false;
     s->unsure_delay_ms = SCHED_UNSURE_RETRY_MS;
     timer_set(s, &s->reconcile_timer,
               later_ms(s->now.mono_ms, s->cfg.reconcile_initial_ms));

@@ -392,13 +392,23 @@ static void on_unknown(struct scheduler *s, struct sched_task *t)
     task_touch(s, t);
 }
 
-static void on_move(struct scheduler *s, struct sched_task *t, uint32_t state)
+/* A repetition by the master is dated when it was made, not when the task started. */
+static int64_t time_of(const struct scheduler *s, const struct mu_task_status *st)
+{
+    bool first_hand = st->source != MU_SOURCE_MASTER && st->wall_ms > 0;
+    return first_hand ? st->wall_ms : s->now.wall_ms;
+}
+
+static void on_move(struct scheduler *s,
+                    struct sched_task *t,
+                    uint32_t state,
+                    const struct mu_task_status *st)
 {
     t->state = state;
     t->inactive = false;
     t->unreachable_ms = state == MU_TASK_UNREACHABLE ? s->now.mono_ms : 0;
     if (state == MU_TASK_RUNNING && t->started_ms == 0) {
-        t->started_ms = s->now.wall_ms;
+        t->started_ms = time_of(s, st);
     }
     if (state == MU_TASK_STAGING || state == MU_TASK_STARTING ||
         state == MU_TASK_RUNNING) {
@@ -431,7 +441,7 @@ static void on_alive(struct scheduler *s,
     t->unknown_ms = 0;
     bool details = take_details(t, st);
     if (moved) {
-        on_move(s, t, state);
+        on_move(s, t, state, st);
         emit_task_event(s, t, st->message);
     }
     if (moved || details) {

@@ -27,6 +27,9 @@ static void run(struct scheduler *s, struct sched_timer *t)
         queue_on_timer(s, mu_container_of(e, struct sched_app, launch));
         return;
     }
+    case TIMER_WALK:
+        app_mark_dirty(s, mu_container_of(t, struct sched_app, walk_timer));
+        return;
     case TIMER_RECONCILE:
         reconcile_on_timer(s);
         return;

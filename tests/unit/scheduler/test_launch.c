@@ -180,6 +180,45 @@ static void unused_offers_are_declined_for_the_configured_time(void **state)
     world_close(&w);
 }
 
+static void app_that_fits_at_last_is_launched_at_once(void **state)
+{
+    WORLD(w);
+    struct mu_app *a = make_app("/a", 1);
+    a->cpus_milli = 64000;
+    world_put(&w, a);
+    world_run(&w);
+    world_put_forced(&w, make_app("/a", 1)); /* smaller; all offers are declined by now */
+    world_run(&w);
+    assert_int_equal(view_app(&w, "/a").running, 1);
+    world_close(&w);
+}
+
+static void start_time_is_what_the_agent_says(void **state)
+{
+    WORLD(w);
+    w.auto_run = false;
+    world_put(&w, make_app("/a", 1));
+    world_run(&w);
+    struct fake_task *t = fake_task(&w, fake_nth(&w, "/a", 0));
+    struct mu_task_status st = {.task_id = t->info->id,
+                                .agent_id = t->info->agent_id,
+                                .state = MU_TASK_RUNNING,
+                                .source = MU_SOURCE_EXECUTOR,
+                                .wall_ms = 1234567};
+    mu_uuid_make(1, 2, &st.uuid);
+    struct mu_msg m;
+    mu_msg_init(&m, MU_MSG_UPDATE);
+    mu_msg_add_status(&m, &st);
+    world_step(&w, &(struct scheduler_event){.type = SCHED_EV_MESSAGE, .msg = &m});
+    mu_msg_release(&m);
+    world_run(&w);
+    mu_auto_free char *key = mu_xasprintf("tasks/%s", t->info->id.s);
+    const struct scheduler_record *r = mu_omap_get(&w.records, key);
+    assert_int_equal(r->task->started_ms, 1234567);
+    assert_int_equal(r->task->state, MU_TASK_RUNNING);
+    world_close(&w);
+}
+
 static void new_work_revives_at_once_and_old_work_is_patient(void **state)
 {
     WORLD(w);
@@ -192,8 +231,12 @@ static void new_work_revives_at_once_and_old_work_is_patient(void **state)
     world_put(&w, make_app("/b", 1)); /* new: at once, though one went out just now */
     world_run(&w);
     assert_int_equal(w.revives, revives + 1);
-    world_ids(&w, MU_CMD_TASKS_KILL, fake_nth(&w, "/b", 0), false, false);
+    /* a task of /b ends: room that /a may have waited for, but not so soon again */
+    world_ids(&w, MU_CMD_APP_DELETE, "/b", true, false);
     world_run(&w);
+    assert_int_equal(w.revives, revives + 1);
+    world_advance(&w, 5000);
+    assert_int_equal(w.revives, revives + 2);
     world_close(&w);
 }
 
@@ -635,6 +678,8 @@ int main(void)
         cmocka_unit_test(limit_per_offer_is_kept),
         cmocka_unit_test(offers_are_suppressed_when_nothing_is_wanted),
         cmocka_unit_test(unused_offers_are_declined_for_the_configured_time),
+        cmocka_unit_test(app_that_fits_at_last_is_launched_at_once),
+        cmocka_unit_test(start_time_is_what_the_agent_says),
         cmocka_unit_test(new_work_revives_at_once_and_old_work_is_patient),
         cmocka_unit_test(rescinded_offer_is_launched_elsewhere),
         cmocka_unit_test(launch_that_cannot_be_stored_is_tried_again),

@@ -221,6 +221,33 @@ static void failover_touches_no_task(void **state)
     world_close(&w);
 }
 
+static void many_tasks_are_asked_about_in_slices(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w);
+    for (size_t i = 0; i < 2; i++) {
+        mu_resources_release(&w.agents[i].total);
+        assert_int_equal(
+            mu_resources_parse("cpus:9999;mem:9999999", "*", &w.agents[i].total, NULL),
+            0);
+    }
+    world_put(&w, version("/a", 1100, "v1"));
+    world_run(&w);
+    size_t before = w.reconciles;
+    world_crash(&w);
+    world_advance(&w, 100);
+    assert_int_equal(w.reconciles, before + 2);
+    assert_int_equal(view_app(&w, "/a").running, 1100);
+    world_put(&w, version("/a", 1, "v1")); /* all were heard of: nothing holds it up */
+    world_run(&w);
+    assert_int_equal(fake_count(&w, "/a", false, NULL), 1);
+    before = w.reconciles;
+    world_advance(&w, 16000);
+    assert_int_equal(w.reconciles, before + 2); /* one slice, and the open question */
+    world_close(&w);
+}
+
 static void kill_that_was_answered_survives_a_crash(void **state)
 {
     (void)state;
@@ -570,6 +597,7 @@ int main(void)
         cmocka_unit_test(tasks_that_take_long_to_end_are_remembered),
         cmocka_unit_test(scaling_down_waits_for_news_before_it_kills),
         cmocka_unit_test(failover_touches_no_task),
+        cmocka_unit_test(many_tasks_are_asked_about_in_slices),
         cmocka_unit_test(kill_that_was_answered_survives_a_crash),
         cmocka_unit_test(agent_that_never_returns_is_given_up),
         cmocka_unit_test(deployment_waits_for_news_before_it_kills),

@@ -105,6 +105,27 @@ static void restarts_keep_their_minimum_and_maximum(void **state)
     roll(4, 0, 0, 0, 4);
 }
 
+static void large_app_rolls_too(void **state)
+{
+    WORLD(w);
+    for (size_t i = 0; i < 2; i++) {
+        mu_resources_release(&w.agents[i].total);
+        assert_int_equal(
+            mu_resources_parse("cpus:9999;mem:9999999", "*", &w.agents[i].total, NULL),
+            0);
+    }
+    run_app(&w, rolling(version("/a", 600, "v1"), 900000, 100000));
+    world_put(&w, rolling(version("/a", 600, "v2"), 900000, 100000));
+    watched = (struct rolling_watch){"/a", 540, 660, 600, 0};
+    w.watch = watch_rolling;
+    world_advance(&w, 5000);
+    w.watch = NULL;
+    assert_int_equal(fake_count(&w, "/a", true, "v2"), 600);
+    assert_int_equal(fake_count(&w, "/a", false, NULL), 600);
+    assert_false(view_deployment(&w).found);
+    world_close(&w);
+}
+
 static void smaller_target_rolls_and_shrinks(void **state)
 {
     WORLD(w);
@@ -230,6 +251,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(restarts_keep_their_minimum_and_maximum),
+        cmocka_unit_test(large_app_rolls_too),
         cmocka_unit_test(smaller_target_rolls_and_shrinks),
         cmocka_unit_test(broken_version_leaves_the_old_one_running),
         cmocka_unit_test(old_instance_that_dies_is_replaced_by_the_new_version),
