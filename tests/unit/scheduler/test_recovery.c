@@ -313,6 +313,27 @@ static void deployment_waits_for_news_before_it_kills(void **state)
     world_close(&w);
 }
 
+static void registry_that_cannot_be_read_is_read_again(void **state)
+{
+    (void)state;
+    struct world w;
+    world_create(&w);
+    w.unreadable = 2;
+    world_start(&w);
+    world_connect(&w);
+    world_run(&w);
+    uint64_t c = world_put(&w, version("/a", 1, "v1"));
+    assert_refused_with(&w, c, MU_E_UNAVAILABLE,
+                        "the scheduler is still loading its apps");
+    assert_int_equal(view_count(&w, MU_Q_APPS, NULL), MU_E_UNAVAILABLE);
+    world_advance(&w, 2000);
+    c = world_put(&w, version("/a", 1, "v1"));
+    world_run(&w);
+    assert_ok(&w, c);
+    assert_int_equal(view_app(&w, "/a").running, 1);
+    world_close(&w);
+}
+
 static void damaged_records_do_not_stop_the_rest(void **state)
 {
     (void)state;
@@ -601,6 +622,7 @@ int main(void)
         cmocka_unit_test(kill_that_was_answered_survives_a_crash),
         cmocka_unit_test(agent_that_never_returns_is_given_up),
         cmocka_unit_test(deployment_waits_for_news_before_it_kills),
+        cmocka_unit_test(registry_that_cannot_be_read_is_read_again),
         cmocka_unit_test(damaged_records_do_not_stop_the_rest),
         cmocka_unit_test(lost_framework_id_starts_anew),
         cmocka_unit_test(any_history_heals),

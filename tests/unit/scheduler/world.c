@@ -168,6 +168,10 @@ static void load(struct world *w, uint64_t epoch)
         world_step(w, &ev);
     }
     struct scheduler_event done = {.type = SCHED_EV_LOADED};
+    if (w->unreadable > 0) {
+        w->unreadable--;
+        done.status = MU_E_UNAVAILABLE;
+    }
     world_step(w, &done);
 }
 

@@ -68,6 +68,7 @@ struct world {
         size_t count, cap;
     } commits;           /* not durable yet */
     bool hold_commits;   /* until the test lets them go */
+    int unreadable;      /* so many attempts to load fail */
     int fail_commits;    /* so many of the next */
     uint64_t durable;    /* commits so far */
     uint64_t crash_at;   /* crash when so many are durable; 0: never */
