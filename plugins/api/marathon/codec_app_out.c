@@ -35,18 +35,6 @@ static void pairs_write(struct mu_jw *w, const char *key, const struct mu_pairs 
 
 /* ---- ports ---- */
 
-size_t mrt_service_ports(const struct mu_app *app, uint16_t *out, size_t max)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < app->port_count && n < max; i++) {
-        out[n++] = app->ports[i].port;
-    }
-    for (size_t i = 0; i < app->mapping_count && n < max; i++) {
-        out[n++] = app->mappings[i].service_port;
-    }
-    return n;
-}
-
 static void
 service_ports_write(struct mu_jw *w, const char *key, const struct mu_app *app)
 {
@@ -371,10 +359,37 @@ void mrt_app_write(struct mu_jw *w,
         parts->write_tasks(parts->arg, w, app->id);
         mu_jw_array_end(w);
     }
+    if (parts != NULL && parts->write_stats != NULL) {
+        mu_jw_key(w, "taskStats");
+        parts->write_stats(parts->arg, w, app);
+    }
     if (row != NULL && parts->last_failure && row->last_failure != NULL) {
         failure_write(w, app->id, row->last_failure);
     }
     mu_jw_object_end(w);
+}
+
+void mrt_ports_write(struct mu_jw *w, const struct mu_app_task_row *t)
+{
+    mu_jw_key(w, "ports");
+    mu_jw_array_begin(w);
+    for (size_t i = 0; i < t->port_count; i++) {
+        mu_jw_int(w, t->ports[i]);
+    }
+    mu_jw_array_end(w);
+}
+
+void mrt_addresses_write(struct mu_jw *w, const char *ip)
+{
+    mu_jw_key(w, "ipAddresses");
+    mu_jw_array_begin(w);
+    if (ip != NULL && ip[0] != '\0') {
+        mu_jw_object_begin(w);
+        mu_jw_kv_string(w, "ipAddress", ip);
+        mu_jw_kv_string(w, "protocol", strchr(ip, ':') == NULL ? "IPv4" : "IPv6");
+        mu_jw_object_end(w);
+    }
+    mu_jw_array_end(w);
 }
 
 void mrt_task_write(struct mu_jw *w, const struct mu_app_task_row *t)
@@ -385,24 +400,11 @@ void mrt_task_write(struct mu_jw *w, const struct mu_app_task_row *t)
     mu_jw_kv_string(w, "slaveId", t->agent_id);
     mu_jw_kv_string(w, "host", t->host);
     mu_jw_kv_string(w, "state", mu_task_state_name((enum mu_task_state)t->state));
-    mu_jw_key(w, "ports");
-    mu_jw_array_begin(w);
-    for (size_t i = 0; i < t->port_count; i++) {
-        mu_jw_int(w, t->ports[i]);
-    }
-    mu_jw_array_end(w);
+    mrt_ports_write(w, t);
     if (t->app != NULL) {
         service_ports_write(w, "servicePorts", t->app);
     }
-    mu_jw_key(w, "ipAddresses");
-    mu_jw_array_begin(w);
-    if (t->ip != NULL && t->ip[0] != '\0') {
-        mu_jw_object_begin(w);
-        mu_jw_kv_string(w, "ipAddress", t->ip);
-        mu_jw_kv_string(w, "protocol", strchr(t->ip, ':') == NULL ? "IPv4" : "IPv6");
-        mu_jw_object_end(w);
-    }
-    mu_jw_array_end(w);
+    mrt_addresses_write(w, t->ip);
     mrt_time_write(w, "stagedAt", t->staged_ms);
     if (t->started_ms != 0) {
         mrt_time_write(w, "startedAt", t->started_ms);

@@ -13,6 +13,8 @@ struct mrt_app_parts {
     bool counts, deployments, last_failure;
     /* Writes the elements of `tasks`, each with mrt_task_write; NULL: no `tasks`. */
     void (*write_tasks)(void *arg, struct mu_jw *w, const char *app_id);
+    /* Writes the value of `taskStats`; NULL: none. */
+    void (*write_stats)(void *arg, struct mu_jw *w, const struct mu_app *app);
     void *arg;
 };
 
@@ -21,7 +23,8 @@ void mrt_app_write(struct mu_jw *w,
                    const struct mrt_app_parts *parts);
 void mrt_task_write(struct mu_jw *w, const struct mu_app_task_row *t);
 void mrt_time_write(struct mu_jw *w, const char *key, int64_t wall_ms);
-/* Service ports in the order of the definition; out has room for max. */
-size_t mrt_service_ports(const struct mu_app *app, uint16_t *out, size_t max);
+/* Members `ports` and `ipAddresses` of a task; ip may be NULL or "". */
+void mrt_ports_write(struct mu_jw *w, const struct mu_app_task_row *t);
+void mrt_addresses_write(struct mu_jw *w, const char *ip);
 
 #endif

@@ -1,0 +1,197 @@
+/* See query.h, and mrt_ready and mrt_leader of marathon.h. */
+#include "query.h"
+
+#include <stdio.h>
+
+#include "alloc.h"
+
+static void take_app(void *arg, const void *row)
+{
+    const struct mu_app_row *r = row;
+    struct mu_app **out = arg;
+    mu_app_unref(*out);
+    *out = mu_app_ref(r->app);
+}
+
+int mrt_find_app(struct mrt *m, const char *id, struct mu_app **out)
+{
+    *out = NULL;
+    int rc = m->core->query(m->core, MU_Q_APPS, id, take_app, out);
+    return rc < 0 && rc != MU_E_NOT_FOUND ? rc : 0;
+}
+
+struct version_search {
+    int64_t version_ms;
+    struct mu_app *found;
+};
+
+static void take_version(void *arg, const void *row)
+{
+    const struct mu_app_row *r = row;
+    struct version_search *s = arg;
+    if (r->app->version_ms == s->version_ms && s->found == NULL) {
+        s->found = mu_app_ref(r->app);
+    }
+}
+
+int mrt_find_version(struct mrt *m,
+                     const char *id,
+                     int64_t version_ms,
+                     struct mu_app **out)
+{
+    struct version_search s = {version_ms, NULL};
+    int rc = m->core->query(m->core, MU_Q_APP_VERSIONS, id, take_version, &s);
+    *out = s.found;
+    return rc < 0 ? rc : s.found == NULL ? MU_E_NOT_FOUND : 0;
+}
+
+bool mrt_is_below(const char *id, const char *path)
+{
+    size_t len = strcmp(path, "/") == 0 ? 0 : strlen(path);
+    return strncmp(id, path, len) == 0 && id[len] == '/';
+}
+
+void mrt_apps_add(struct mrt_apps *a, const struct mu_app *app)
+{
+    a->v = mrt_grown(a->v, a->count, &a->cap, sizeof(struct mu_app *));
+    a->v[a->count++] = mu_app_ref(app);
+}
+
+struct below_search {
+    const char *path;
+    struct mrt_apps *out;
+};
+
+static void take_below(void *arg, const void *row)
+{
+    const struct mu_app_row *r = row;
+    struct below_search *s = arg;
+    if (mrt_is_below(r->app->id, s->path)) {
+        mrt_apps_add(s->out, r->app);
+    }
+}
+
+int mrt_find_apps_below(struct mrt *m, const char *path, struct mrt_apps *out)
+{
+    struct below_search s = {path, out};
+    *out = (struct mrt_apps){0};
+    int rc = m->core->query(m->core, MU_Q_APPS, NULL, take_below, &s);
+    return rc < 0 ? rc : 0;
+}
+
+struct time_search {
+    int64_t version_ms;
+    struct mrt_apps *out;
+    bool taken, exact;
+};
+
+/* Versions come newest first. */
+static void take_at_time(void *arg, const void *row)
+{
+    const struct mu_app_row *r = row;
+    struct time_search *s = arg;
+    s->exact = s->exact || r->app->version_ms == s->version_ms;
+    if (!s->taken && r->app->version_ms <= s->version_ms) {
+        mrt_apps_add(s->out, r->app);
+        s->taken = true;
+    }
+}
+
+int mrt_find_apps_at(struct mrt *m,
+                     const char *path,
+                     int64_t version_ms,
+                     struct mrt_apps *out)
+{
+    struct mrt_apps now;
+    struct time_search s = {.version_ms = version_ms, .out = out};
+    *out = (struct mrt_apps){0};
+    int rc = mrt_find_apps_below(m, path, &now);
+    for (size_t i = 0; rc >= 0 && i < now.count; i++) {
+        s.taken = false;
+        rc = m->core->query(m->core, MU_Q_APP_VERSIONS, now.v[i]->id, take_at_time, &s);
+    }
+    mrt_apps_release(&now);
+    return rc < 0 ? rc : s.exact ? 0 : MU_E_NOT_FOUND;
+}
+
+void mrt_apps_release(struct mrt_apps *a)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        mu_app_unref(a->v[i]);
+    }
+    free(a->v);
+    *a = (struct mrt_apps){0};
+}
+
+/* ---- who leads ---- */
+
+struct readiness {
+    struct mrt *m;
+    bool recovered;
+};
+
+static void on_scheduler(void *arg, const void *row)
+{
+    const struct mu_scheduler_row *r = row;
+    struct readiness *x = arg;
+    x->recovered = r->recovered;
+    (void)snprintf(x->m->role, sizeof(x->m->role), "%s", r->role == NULL ? "*" : r->role);
+}
+
+static void on_process(void *arg, const void *row)
+{
+    const struct mu_process_row *r = row;
+    struct mrt *m = arg;
+    const char *host =
+        r->hostname == NULL || r->hostname[0] == '\0' ? r->ip : r->hostname;
+    if (host != NULL && r->marathon_port != 0) {
+        (void)snprintf(m->self, sizeof(m->self), "%.255s:%u", host,
+                       (unsigned)r->marathon_port);
+    }
+}
+
+int mrt_ready(struct mrt *m)
+{
+    struct readiness x = {m, false};
+    if (m->self[0] == '\0') { /* constant once the ports are open */
+        (void)m->core->query(m->core, MU_Q_PROCESS, NULL, on_process, m);
+    }
+    int rc = m->core->query(m->core, MU_Q_SCHEDULER, NULL, on_scheduler, &x);
+    m->leads = rc >= 0;
+    if (rc < 0) {
+        return rc;
+    }
+    return x.recovered ? 0 : MU_E_UNAVAILABLE;
+}
+
+struct leader_text {
+    char *out;
+    size_t cap;
+    bool known;
+};
+
+static void on_master(void *arg, const void *row)
+{
+    const struct mu_master_row *r = row;
+    struct leader_text *t = arg;
+    if (r->leader != NULL && r->leader->app_port != 0) {
+        const char *host =
+            r->leader->hostname != NULL ? r->leader->hostname : r->leader->ip;
+        if (host != NULL) {
+            (void)snprintf(t->out, t->cap, "%s:%u", host, (unsigned)r->leader->app_port);
+            t->known = true;
+        }
+    }
+}
+
+bool mrt_leader(struct mrt *m, char *out, size_t cap)
+{
+    struct leader_text t = {out, cap, false};
+    (void)mrt_ready(m);
+    if (m->leads && m->self[0] != '\0') {
+        (void)snprintf(out, cap, "%s", m->self);
+        return true;
+    }
+    (void)m->core->query(m->core, MU_Q_MASTER, NULL, on_master, &t);
+    return t.known;
+}
