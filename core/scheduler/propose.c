@@ -352,6 +352,9 @@ void propose(struct scheduler *s, struct proposal *p, struct outcome *o)
     switch ((enum mu_command_type)c->type) {
     case MU_CMD_APPS_PUT:
         propose_put(s, p, o);
+        if (o->status == 0) { /* apps that a replaced group has no more */
+            propose_delete(s, p, o);
+        }
         break;
     case MU_CMD_APP_DELETE:
         propose_delete(s, p, o);

@@ -537,6 +537,40 @@ static void deleted_app_leaves_nothing(void **state)
     world_close(&w);
 }
 
+static void one_command_puts_some_apps_and_deletes_others(void **state)
+{
+    WORLD(w);
+    run_app(&w, make_app("/g/old", 1));
+    struct mu_app *fresh = make_app("/g/new", 1);
+    const struct mu_app *apps[] = {fresh};
+    const char *ids[] = {"/g/old"};
+    const struct mu_command_request r = {.struct_size = sizeof(r),
+                                         .type = MU_CMD_APPS_PUT,
+                                         .apps = apps,
+                                         .app_count = 1,
+                                         .ids = ids,
+                                         .id_count = 1};
+    uint64_t c = world_command(&w, &r);
+    mu_app_unref(fresh);
+    world_run(&w);
+    assert_ok(&w, c);
+    assert_false(view_app(&w, "/g/old").found);
+    assert_true(view_app(&w, "/g/new").found);
+    world_close(&w);
+}
+
+static void empty_command_is_a_deployment_that_ends_at_once(void **state)
+{
+    WORLD(w);
+    const struct mu_command_request r = {.struct_size = sizeof(r),
+                                         .type = MU_CMD_APPS_PUT};
+    uint64_t c = world_command(&w, &r);
+    world_run(&w);
+    assert_ok(&w, c);
+    assert_int_equal(view_count(&w, MU_Q_DEPLOYMENTS, NULL), 0);
+    world_close(&w);
+}
+
 static void abdication_is_passed_on(void **state)
 {
     WORLD(w);
@@ -591,6 +625,8 @@ int main(void)
         cmocka_unit_test(undoing_a_restart_replaces_nobody),
         cmocka_unit_test(dependency_comes_up_first),
         cmocka_unit_test(deleted_app_leaves_nothing),
+        cmocka_unit_test(one_command_puts_some_apps_and_deletes_others),
+        cmocka_unit_test(empty_command_is_a_deployment_that_ends_at_once),
         cmocka_unit_test(abdication_is_passed_on),
         cmocka_unit_test(metrics_count_apps),
     };
