@@ -164,6 +164,18 @@ static void record_change(const struct scheduler *s,
     }
 }
 
+/* Deployments that are over, but whose records may still be there when this change is
+ * stored: found by the next leader, such a record would undo what comes now. */
+static void record_ended(const struct scheduler *s, struct record_list *out)
+{
+    mu_list_foreach (n, &s->deployments) {
+        const struct deployment *d = mu_list_entry(n, struct deployment, link);
+        if (d->state == DEPLOYMENT_ENDING) {
+            record_deployment_removal(out, &d->id);
+        }
+    }
+}
+
 static void record_proposal(const struct scheduler *s,
                             const struct proposal *p,
                             struct record_list *out)
@@ -174,6 +186,9 @@ static void record_proposal(const struct scheduler *s,
     }
     for (size_t i = 0; i < p->pruned.count; i++) {
         record_version(out, p->pruned.v[i], true);
+    }
+    if (d != NULL && d->change_count > 0) {
+        record_ended(s, out);
     }
     for (size_t i = 0; i < p->cancelled.count; i++) {
         record_deployment_removal(out, &p->cancelled.v[i]);

@@ -164,12 +164,24 @@ static void resolve_tasks(struct scheduler *s)
     }
 }
 
+/* Is the app what the deployment was to make of it? A later change would have removed the
+ * deployment's record. */
+static bool is_current(const struct sched_app *a, const struct scheduler_change *c)
+{
+    const struct mu_app *def = a != NULL ? a->def : NULL;
+    if (def == NULL || c->to == NULL) {
+        return def == c->to;
+    }
+    return def->version_ms == c->to->version_ms;
+}
+
 static bool is_sound(const struct scheduler *s, const struct deployment *d)
 {
     for (size_t i = 0; i < d->change_count; i++) {
         const struct scheduler_change *c = &d->changes[i];
         const struct sched_app *a = app_get(s, c->app_id);
-        if ((a != NULL && a->deployment != NULL) || (c->from == NULL && c->to == NULL)) {
+        if ((a != NULL && a->deployment != NULL) || (c->from == NULL && c->to == NULL) ||
+            !is_current(a, c)) {
             return false;
         }
         for (size_t k = 0; k < i; k++) {

@@ -334,6 +334,36 @@ static void registry_that_cannot_be_read_is_read_again(void **state)
     world_close(&w);
 }
 
+/* The record of a deployment that is over could not be removed yet when the app is
+ * deleted, and then the leader dies. */
+static void ended_deployment_does_not_come_back(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w);
+    world_put(&w, version("/a", 1, "v1"));
+    world_run(&w);
+    w.hold_commits = true;
+    world_put(&w, version("/a", 1, "v2"));
+    for (int i = 0;
+         i < 20 && strcmp(view_deployment(&w).waiting_for, "the registry") != 0; i++) {
+        world_commit_one(&w, 0);
+        world_run(&w);
+    }
+    world_commit_one(&w, -28); /* the removal */
+    uint64_t c = world_ids(&w, MU_CMD_APP_DELETE, "/a", true, false);
+    world_commit_one(&w, 0);
+    assert_ok(&w, c);
+    assert_int_equal(world_records(&w, "deployments/"), 1); /* the deletion */
+    w.hold_commits = false;
+    world_crash(&w);
+    world_advance(&w, 30000);
+    assert_false(view_app(&w, "/a").found);
+    assert_int_equal(fake_count(&w, "/a", false, NULL), 0);
+    assert_int_equal(world_records(&w, "deployments/"), 0);
+    world_close(&w);
+}
+
 static void damaged_records_do_not_stop_the_rest(void **state)
 {
     (void)state;
@@ -355,9 +385,22 @@ static void damaged_records_do_not_stop_the_rest(void **state)
     r->failure = MU_NEW(struct scheduler_failure_record);
     r->failure->app_id = mu_xstrdup("/other");
     mu_omap_put(&w.records, "failures//other", r);
+    r = MU_NEW(struct scheduler_record); /* and a deployment that nothing agrees with */
+    r->kind = SCHED_REC_DEPLOYMENT;
+    r->deployment = MU_NEW(struct scheduler_deployment_record);
+    snprintf(r->deployment->id.s, sizeof(r->deployment->id.s), "d1");
+    r->deployment->changes = MU_NEW(struct scheduler_change);
+    r->deployment->change_count = 1;
+    r->deployment->changes[0] = (struct scheduler_change){
+        .from = version("/gone", 1, "v1"),
+        .to = version("/gone", 1, "v2"),
+        .app_id = mu_xstrdup("/gone"),
+    };
+    mu_omap_put(&w.records, "deployments/d1", r);
     world_crash(&w);
     world_advance(&w, 60000);
     assert_int_equal(view_app(&w, "/a").running, 1);
+    assert_int_equal(world_records(&w, "deployments/"), 0);
     assert_int_equal(world_records(&w, "tasks/"), 1);
     assert_int_equal(world_records(&w, "failures/"), 0);
     world_close(&w);
@@ -623,6 +666,7 @@ int main(void)
         cmocka_unit_test(agent_that_never_returns_is_given_up),
         cmocka_unit_test(deployment_waits_for_news_before_it_kills),
         cmocka_unit_test(registry_that_cannot_be_read_is_read_again),
+        cmocka_unit_test(ended_deployment_does_not_come_back),
         cmocka_unit_test(damaged_records_do_not_stop_the_rest),
         cmocka_unit_test(lost_framework_id_starts_anew),
         cmocka_unit_test(any_history_heals),
