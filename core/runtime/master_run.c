@@ -19,6 +19,8 @@
 #include "runtime/member.h"
 #include "runtime/store.h"
 
+#define ABDICATE_DELAY_MS 500u /* what made it give up may last: no busy loop */
+
 struct master_run {
     struct master_run_config cfg;
     const struct mu_host *host;
@@ -80,7 +82,8 @@ static void apply(struct master_run *r, struct master_effect *fx)
     case MASTER_FX_ABDICATE:
         if (r->self_lost == NULL) { /* after this step: it is in the middle of one */
             r->self_lost = mu_xstrdup(fx->text);
-            r->abdicate = r->host->timer_start(r->host, 0, on_abdicate_turn, r);
+            r->abdicate =
+                r->host->timer_start(r->host, ABDICATE_DELAY_MS, on_abdicate_turn, r);
         }
         break;
     case MASTER_FX_LOG:
@@ -223,7 +226,13 @@ static void on_recovered(void *arg, int status, const char *text)
     struct master_event ev = {
         .type = MASTER_EV_RECOVERED, .status = status, .text = text};
     step(r, &ev);
-    if (status < 0) {
+    if (status == MU_E_FENCED) { /* the machine gives up by itself and is elected anew,
+                                    with a higher epoch */
+        r->host->log(r->host, MU_WARN,
+                     "the registry was written under a higher epoch (was the clock set "
+                     "back?): standing for election again",
+                     "error=%s", text);
+    } else if (status < 0) {
         r->cfg.failed(r->cfg.arg, text);
     } else if (r->leading) {
         r->cfg.open(r->cfg.arg);

@@ -307,7 +307,9 @@ static void on_recovered(void *arg, int status, const char *text)
     struct scheduler_run *r = arg;
     struct scheduler_event ev = {.type = SCHED_EV_LOADED, .status = status, .text = text};
     step(r, &ev);
-    if (status < 0) {
+    if (status == MU_E_FENCED) {
+        r->cfg.abdicate(r->cfg.arg);
+    } else if (status < 0) {
         r->cfg.failed(r->cfg.arg, text);
     }
 }

@@ -13,6 +13,11 @@ struct rt_store {
     void *arg;
     struct mu_registry_store *open; /* NULL: not yet */
     uint64_t generation;            /* grows with every recover and drop */
+    bool broken, closing;           /* a failed store heals by closing and opening it */
+    struct question *waiting;       /* to recover, once it is closed */
+    uint64_t waiting_epoch;
+    mu_cb stopped_cb; /* the end of a stop that came while it was closing */
+    void *stopped_arg;
 };
 
 /* A question asked of the registry, or an answer that is due without having asked. */
@@ -51,7 +56,11 @@ static void answer(struct question *q, int status, const char *text)
 
 static void on_answer(void *arg, int status, const char *text)
 {
-    answer(arg, status, text);
+    struct question *q = arg;
+    if (status < 0 && status != MU_E_FENCED) {
+        q->store->broken = true;
+    }
+    answer(q, status, text);
 }
 
 static void on_refused(void *arg)
@@ -101,10 +110,8 @@ struct rt_store *rt_store_create(const struct mu_host *host,
     return s;
 }
 
-void rt_store_recover(struct rt_store *s, uint64_t epoch)
+static void recover_now(struct rt_store *s, struct question *q, uint64_t epoch)
 {
-    s->generation++;
-    struct question *q = question_create(s, true, 0);
     struct mu_error err;
     int rc = s->open != NULL ? 0
                              : s->ops->open(s->instance, s->name, &registry_events, s,
@@ -114,6 +121,38 @@ void rt_store_recover(struct rt_store *s, uint64_t epoch)
     }
     if (rc < 0) {
         refuse(q, rc, err.text);
+    }
+}
+
+static void on_closed(void *arg)
+{
+    struct rt_store *s = arg;
+    struct question *q = s->waiting;
+    s->open = NULL;
+    s->waiting = NULL;
+    s->broken = s->closing = false;
+    if (s->stopped_cb != NULL) {
+        free(q);
+        s->stopped_cb(s->stopped_arg);
+    } else if (q != NULL) {
+        recover_now(s, q, s->waiting_epoch);
+    }
+}
+
+void rt_store_recover(struct rt_store *s, uint64_t epoch)
+{
+    s->generation++;
+    struct question *q = question_create(s, true, 0);
+    if (!s->closing && !(s->broken && s->open != NULL)) {
+        recover_now(s, q, epoch);
+        return;
+    }
+    free(s->waiting); /* of an earlier leadership */
+    s->waiting = q;
+    s->waiting_epoch = epoch;
+    if (!s->closing) {
+        s->closing = true;
+        s->ops->close(s->open, on_closed, s);
     }
 }
 
@@ -139,13 +178,16 @@ void rt_store_drop(struct rt_store *s)
 void rt_store_stop(struct rt_store *s, mu_cb cb, void *arg)
 {
     s->generation++;
-    if (s->open == NULL) {
+    if (s->closing) {
+        s->stopped_cb = cb;
+        s->stopped_arg = arg;
+    } else if (s->open == NULL) {
         (void)s->host->timer_start(s->host, 0, cb, arg);
-        return;
+    } else {
+        struct mu_registry_store *open = s->open;
+        s->open = NULL;
+        s->ops->close(open, cb, arg);
     }
-    struct mu_registry_store *open = s->open;
-    s->open = NULL;
-    s->ops->close(open, cb, arg);
 }
 
 void rt_store_destroy(struct rt_store *s)
