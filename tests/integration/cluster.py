@@ -98,12 +98,13 @@ class Process:
 
 
 class Cluster:
-    def __init__(self, flags=(), docker=None, two_processes=False):
+    def __init__(self, flags=(), docker=None, two_processes=False, work_dir=None):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="muster-it-"))
+        work_dir = work_dir or self.dir / "work"
         self.port, self.api, self.agent_port = free_ports(3)
         docker = DOCKER_SOCKET if docker is None else docker
         common = ["--ip=127.0.0.1", "--hostname=127.0.0.1"]
-        agent = ["--resources=cpus:8;mem:4096;disk:10000;ports:[31000-31999]",
+        agent = [f"--cgroups_root={self.dir.name}", "--resources=cpus:8;mem:4096;disk:10000;ports:[31000-31999]",
                  "--containerizers=" + ("docker,mesos" if docker else "mesos")]
         if docker:
             agent.append(f"--docker_socket={docker}")
@@ -115,7 +116,7 @@ class Cluster:
             self.processes = [master, worker]
         else:
             self.processes = [Process(["local", f"--port={self.port}", f"--marathon_port={self.api}",
-                                       f"--agent_port={self.agent_port}", f"--work_dir={self.dir}/work",
+                                       f"--agent_port={self.agent_port}", f"--work_dir={work_dir}",
                                        *common, *agent, *flags], self.dir / "local.log")]
 
     def __enter__(self):
@@ -140,6 +141,16 @@ class Cluster:
             for log in sorted(self.dir.glob("*.log")):
                 print(f"--- the end of {log.name}", file=sys.stderr)
                 print("\n".join(log.read_text(errors="replace").splitlines()[-60:]), file=sys.stderr)
+        for pid in processes_with(str(self.dir)):  # tasks of a test that failed half-way: nobody else ends them
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        for root in pathlib.Path("/sys/fs/cgroup").glob(f"*/{self.dir.name}"):
+            try:
+                root.rmdir()
+            except OSError:
+                pass
         shutil.rmtree(self.dir, ignore_errors=True)
 
     # ---- HTTP ----
@@ -231,9 +242,10 @@ def processes_with(text):
     return found
 
 
-def cgroups_of_muster():
-    return sorted(str(p) for root in ("/sys/fs/cgroup",) for p in pathlib.Path(root).glob("*/muster/*") if p.is_dir()) + \
-        sorted(str(p) for p in pathlib.Path("/sys/fs/cgroup/muster").glob("*") if p.is_dir())
+def cgroups_of(c):
+    """The containers' cgroups below the root that this cluster alone uses."""
+    root = pathlib.Path("/sys/fs/cgroup")
+    return sorted(str(p) for pattern in (f"*/{c.dir.name}/*/", f"{c.dir.name}/*/") for p in root.glob(pattern))
 
 
 def mounts_below(directory):

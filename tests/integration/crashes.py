@@ -114,7 +114,7 @@ def clean_up(c):
     wait(lambda: c.get("/v2/apps")["apps"] == [], "all apps are gone", 60)
     c.wait_quiet(60)
     wait(lambda: not cluster.processes_with("MARATHON_APP_ID=/"), "no process is left", 30)
-    wait(lambda: not [g for g in cluster.cgroups_of_muster()], "no cgroup is left", 30)
+    wait(lambda: not cluster.cgroups_of(c), "no cgroup is left", 30)
     check(not cluster.mounts_below(c.dir), "no mount is left", cluster.mounts_below(c.dir))
     if cluster.DOCKER_SOCKET:
         wait(lambda: docker_containers(running_only=False) == [], "no Docker container is left", 60)

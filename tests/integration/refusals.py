@@ -146,7 +146,7 @@ def a_full_disk_stops_new_work_and_leaves_what_runs():
     directory = pathlib.Path(tempfile.mkdtemp(prefix="muster-full-"))
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", directory], check=True)
     try:
-        with Cluster(docker="", flags=[f"--work_dir={directory}/work"]) as c:
+        with Cluster(docker="", work_dir=directory / "work") as c:
             c.accepted("POST", "/v2/apps", GOOD)
             task = c.wait_running("good", 1)[0]
             with open(directory / "filler", "wb") as filler:

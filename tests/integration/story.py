@@ -1,4 +1,6 @@
 """The story of one machine: an app is posted, runs, is scaled, healed, changed and stopped; in Docker and natively."""
+import os
+import signal
 import time
 
 import cluster
@@ -62,24 +64,21 @@ def the_story_of_2014_in_docker():
 
 def the_same_story_natively():
     with Cluster(docker="") as c:
-        def containers():
-            return [p for p in cluster.processes_with("MARATHON_APP_ID=/clock") if b"sleep" not in open(f"/proc/{p}/cmdline", "rb").read()[:5]]
-
         def shells():
-            found = []
+            """The tasks' shells: not what they have just forked and not yet made into something else."""
+            found = {}
             for pid in cluster.processes_with("MARATHON_APP_ID=/clock"):
                 try:
                     words = open(f"/proc/{pid}/cmdline", "rb").read().split(b"\0")
+                    parent = int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1])
                 except OSError:
                     continue
                 if words[0].endswith(b"sh") and b"-c" in words:
-                    found.append(pid)
-            return found
+                    found[pid] = parent
+            return [pid for pid, parent in found.items() if parent not in found]
 
         def kill_one(c, task):
             marker = "MESOS_TASK_ID=" + task["id"]
-            import os
-            import signal
             victims = [p for p in shells() if p in cluster.processes_with(marker)]
             check(len(victims) == 1, "the task's shell is found", victims)
             os.kill(victims[0], signal.SIGKILL)
