@@ -385,10 +385,11 @@ static void next_uri(struct prepare *p)
 {
     if (p->status == 0 && p->at < p->uris.count) {
         const struct mu_uri *u = &p->uris.v[p->at];
-        p->status = start_uri(p, u);
-        if (p->status == 0) {
-            return;
+        int rc = start_uri(p, u);
+        if (rc == 0) {
+            return; /* p is the worker's now */
         }
+        p->status = rc;
         (void)mu_wrap(&p->err, p->status, "fetch '%s'", u->uri);
     }
     finish(p);
