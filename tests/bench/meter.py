@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import socket
 import statistics
 import subprocess
 import threading
@@ -46,9 +47,9 @@ class Events:
     def __init__(self, port):
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
         self.connection.request("GET", "/v2/events", headers={"Accept": "text/event-stream"})
+        self.socket = self.connection.sock
         self.answer = self.connection.getresponse()
         cluster.check(self.answer.status == 200, "GET /v2/events", self.answer.status)
-        self.socket = self.connection.sock
         self.running = {}  # app id -> {task id: time}
         self.changed = threading.Condition()
         self.thread = threading.Thread(target=self.read, daemon=True)
@@ -80,9 +81,9 @@ class Events:
 
     def __exit__(self, *_):
         try:
-            self.socket.shutdown(2)
+            self.socket.shutdown(socket.SHUT_RDWR)
         except OSError:
-            pass
+            pass  # the server was quicker
         self.thread.join(10)
         self.connection.close()
 

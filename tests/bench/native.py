@@ -1,4 +1,6 @@
 """Start-up, launches, requests and memory of a cluster that runs native tasks."""
+import pathlib
+import re
 import shutil
 import subprocess
 import time
@@ -86,14 +88,26 @@ def many_launches(table, c, events, count, runs):
               f"{min(used) * 1000:.2f} ms of muster's processor time each; bare spawns {bare:.0f} /s")
 
 
+def supervisors_of(pid):
+    """The processes above a task that belong to its container."""
+    found = []
+    while True:
+        pid = int(re.search(r"^PPid:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)[1])
+        if b"muster-container" not in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+            return found
+        found.append(pid)
+
+
 def supervisor_memory(table, c, events):
-    """What one running task costs beside itself: its supervisor, alone on the host."""
-    c.accepted("POST", "/v2/apps", {**task_app("/pss"), "env": {"BENCH_MARK": "supervised"}})
+    """What one running task costs beside itself."""
+    seconds = "1234567.5"  # finds the task
+    c.accepted("POST", "/v2/apps", {**task_app("/pss"), "cmd": f"exec sleep {seconds}"})
     events.wait_running("/pss", 1)
-    local = c.processes[0].popen.pid
-    found = [pid for pid in cluster.processes_with("muster-container") if pid != local]
-    cost = sum(meter.memory(pid)["Pss"] for pid in found)
-    table.row("memory of one native task beside the task (PSS)", f"{cost} kB", "< 1024 kB", f"{len(found)} process(es)")
+    task = cluster.wait(lambda: [pid for pid in cluster.processes_with(f"sleep\0{seconds}") if supervisors_of(pid)],
+                        "the task's process is there")[0]
+    found = supervisors_of(task)
+    table.row("memory of one native task beside the task (PSS)", f"{sum(meter.memory(pid)['Pss'] for pid in found)} kB", "< 1024 kB",
+              f"{len(found)} supervising process(es)")
     c.accepted("DELETE", "/v2/apps//pss")
     c.wait_gone("/pss")
 
@@ -126,6 +140,7 @@ def run(table, quick):
             table.skip("requests per second", "package wrk is not installed")
             return
         requests(table, c, "/health", "/health", "> 40000 req/s", seconds)
+    with cluster.Cluster(docker="") as c, meter.Events(c.api) as events:  # no finished tasks beside them
         c.accepted("POST", "/v2/apps", task_app("/hundred", 100))
         events.wait_running("/hundred", 100)
         requests(table, c, "/state", "/state, 100 running tasks", "> 5000 req/s", seconds)
