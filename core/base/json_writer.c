@@ -23,20 +23,30 @@ void mu_jw_init(struct mu_jw *w, struct mu_buf *out)
 
 static void put(struct mu_jw *w, const char *s, size_t len)
 {
-    (void)mu_buf_append(w->out, s, len); /* the flag is sticky */
+    char *p = mu_buf_reserve(w->out, len);
+    if (p != NULL) { /* the flag is sticky */
+        memcpy(p, s, len);
+        w->out->len += len;
+    }
 }
 
-/* A comma if the open object or array has a member already. */
-static void separate(struct mu_jw *w)
+/* Is a comma due before the next member of the open object or array? */
+static bool take_comma(struct mu_jw *w)
 {
     if (w->depth == 0) {
-        return;
+        return false;
     }
     uint64_t bit = UINT64_C(1) << (w->depth - 1);
-    if (w->has_member & bit) {
+    bool is_due = (w->has_member & bit) != 0;
+    w->has_member |= bit;
+    return is_due;
+}
+
+static void separate(struct mu_jw *w)
+{
+    if (take_comma(w)) {
         put(w, ",", 1);
     }
-    w->has_member |= bit;
 }
 
 static void begin_value(struct mu_jw *w)
@@ -89,6 +99,30 @@ static bool is_plain(unsigned char c)
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
+/* How many bytes at the start of s are plain. Eight at a time: the high bit of a byte of
+ * `odd` is set if that byte, or one before it, is not plain (the subtractions borrow
+ * upwards only). */
+static size_t plain_length(const char *s, size_t len)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    size_t i = 0;
+    for (; len - i >= 8; i += 8) {
+        uint64_t eight;
+        memcpy(&eight, s + i, 8);
+        uint64_t quote = eight ^ (ones * '"');
+        uint64_t backslash = eight ^ (ones * '\\');
+        uint64_t odd =
+            (eight - ones * 0x20) | (quote - ones) | (backslash - ones) | eight;
+        if ((odd & (ones * 0x80)) != 0) {
+            break;
+        }
+    }
+    while (i < len && is_plain((unsigned char)s[i])) {
+        i++;
+    }
+    return i;
+}
+
 static void put_escaped(struct mu_jw *w, unsigned char c)
 {
     static const char short_forms[] = {
@@ -108,19 +142,14 @@ static void put_escaped(struct mu_jw *w, unsigned char c)
     }
 }
 
-/* Quotes and content; runs of plain bytes go out in one piece. */
-static void put_string(struct mu_jw *w, const char *s, size_t len)
+/* What is between the quotes; runs of plain bytes go out in one piece. */
+static void put_content(struct mu_jw *w, const char *s, size_t len)
 {
-    put(w, "\"", 1);
     size_t i = 0;
     while (i < len) {
-        size_t start = i;
-        while (i < len && is_plain((unsigned char)s[i])) {
-            i++;
-        }
-        if (i > start) {
-            put(w, s + start, i - start);
-        }
+        size_t plain = plain_length(s + i, len - i);
+        put(w, s + i, plain);
+        i += plain;
         if (i == len) {
             break;
         }
@@ -137,22 +166,58 @@ static void put_string(struct mu_jw *w, const char *s, size_t len)
         }
         i += n > 0 ? n : 1;
     }
+}
+
+/* A quoted text without anything to escape, as most are: one piece, with the comma before
+ * and the colon behind a key. */
+static void
+put_plain(struct mu_jw *w, bool has_comma, const char *s, size_t len, bool is_key)
+{
+    size_t whole = len + 2 + (has_comma ? 1 : 0) + (is_key ? 1 : 0);
+    char *p = mu_buf_reserve(w->out, whole);
+    if (p == NULL) {
+        return; /* the flag is sticky */
+    }
+    w->out->len += whole;
+    if (has_comma) {
+        *p++ = ',';
+    }
+    *p++ = '"';
+    memcpy(p, s, len);
+    p += len;
+    *p++ = '"';
+    if (is_key) {
+        *p = ':';
+    }
+}
+
+static void
+put_string(struct mu_jw *w, bool has_comma, const char *s, size_t len, bool is_key)
+{
+    if (plain_length(s, len) == len) {
+        put_plain(w, has_comma, s, len, is_key);
+        return;
+    }
+    if (has_comma) {
+        put(w, ",", 1);
+    }
     put(w, "\"", 1);
+    put_content(w, s, len);
+    put(w, "\":", is_key ? 2 : 1);
 }
 
 void mu_jw_key(struct mu_jw *w, const char *key)
 {
     MU_PRE(w->depth > 0 && !w->after_key);
-    separate(w);
-    put_string(w, key, strlen(key));
-    put(w, ":", 1);
+    put_string(w, take_comma(w), key, strlen(key), true);
     w->after_key = true;
 }
 
 void mu_jw_string_len(struct mu_jw *w, const char *s, size_t len)
 {
-    begin_value(w);
-    put_string(w, s, len);
+    bool is_member = w->after_key;
+    w->after_key = false;
+    put_string(w, !is_member && take_comma(w), s, len, false);
 }
 
 void mu_jw_string(struct mu_jw *w, const char *s)

@@ -7,7 +7,7 @@
 struct writer {
     const struct mso *m;
     struct mu_jw w;
-    bool completed; /* which frameworks or tasks are wanted now */
+    bool completed; /* which frameworks are wanted now */
 };
 
 static void
@@ -67,35 +67,44 @@ static void write_agents(struct writer *wr)
 
 /* ---- frameworks ---- */
 
-enum wanted { LIVE, UNREACHABLE, COMPLETED };
+enum kind { LIVE, UNREACHABLE, COMPLETED, KINDS };
 
+/* An array of tasks of each kind, written in one pass over all of a framework's tasks. */
 struct tasks {
-    struct mu_jw *w;
-    enum wanted wanted;
+    struct mu_buf text[KINDS];
+    struct mu_jw w[KINDS];
 };
 
 static void write_task(void *arg, const void *data)
 {
     struct tasks *t = arg;
     const struct mu_task_row *row = data;
-    enum wanted is = row->completed                      ? COMPLETED
+    enum kind kind = row->completed                      ? COMPLETED
                      : row->state == MU_TASK_UNREACHABLE ? UNREACHABLE
                                                          : LIVE;
-    if (is == t->wanted) {
-        const struct mso_task task = {row->info, row->state, row->statuses,
-                                      row->status_count};
-        mso_write_task(t->w, &task);
-    }
+    const struct mso_task task = {row->info, row->state, row->statuses,
+                                  row->status_count};
+    mso_write_task(&t->w[kind], &task);
 }
 
-static void
-write_tasks(struct writer *wr, const char *key, const char *framework, enum wanted wanted)
+static void write_tasks(struct writer *wr, const char *framework)
 {
-    struct tasks t = {&wr->w, wanted};
-    mu_jw_key(&wr->w, key);
-    mu_jw_array_begin(&wr->w);
+    static const char *const keys[KINDS] = {"tasks", "unreachable_tasks",
+                                            "completed_tasks"};
+    struct tasks t;
+    for (int i = 0; i < KINDS; i++) {
+        mu_buf_init(&t.text[i], MSO_JSON_MAX);
+        mu_jw_init(&t.w[i], &t.text[i]);
+        mu_jw_array_begin(&t.w[i]);
+    }
     (void)wr->m->core->query(wr->m->core, MU_Q_TASKS, framework, write_task, &t);
-    mu_jw_array_end(&wr->w);
+    for (int i = 0; i < KINDS; i++) {
+        mu_jw_array_end(&t.w[i]);
+        mu_jw_key(&wr->w, keys[i]);
+        mu_jw_raw(&wr->w, t.text[i].data, t.text[i].len);
+        wr->w.out->overflow |= t.text[i].overflow;
+        mu_buf_release(&t.text[i]);
+    }
 }
 
 static void write_offer(void *arg, const void *data)
@@ -147,9 +156,7 @@ static void write_framework(void *arg, const void *data)
     mso_write_resources(w, "resources", rc == 0 ? &both : f->used);
     mu_resources_release(&both);
     mu_jw_kv_string(w, "role", f->role);
-    write_tasks(wr, "tasks", f->id, LIVE);
-    write_tasks(wr, "unreachable_tasks", f->id, UNREACHABLE);
-    write_tasks(wr, "completed_tasks", f->id, COMPLETED);
+    write_tasks(wr, f->id);
     mu_jw_key(w, "offers");
     mu_jw_array_begin(w);
     (void)wr->m->core->query(wr->m->core, MU_Q_OFFERS, f->id, write_offer, w);

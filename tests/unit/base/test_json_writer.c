@@ -82,6 +82,41 @@ static void strings_are_escaped(void **state)
     assert_string_json("a\0b", 3, "\"a\\u0000b\"");
 }
 
+/* What stands among bytes that need no escape, wherever it stands. */
+static void escapes_are_found_at_every_place(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned char byte;
+        const char *want;
+    } odd[] = {{'"', "\\\""},
+               {'\\', "\\\\"},
+               {'\n', "\\n"},
+               {0, "\\u0000"},
+               {0x1f, "\\u001f"},
+               {0x80, "\xef\xbf\xbd"},
+               {0xff, "\xef\xbf\xbd"},
+               {' ', " "},
+               {'!', "!"},
+               {'#', "#"},
+               {'[', "["},
+               {']', "]"},
+               {0x7f, "\x7f"}};
+    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        for (size_t len = 1; len <= 20; len++) {
+            for (size_t at = 0; at < len; at++) {
+                char text[21], want[64];
+                memset(text, 'a', len);
+                text[at] = (char)odd[i].byte;
+                snprintf(want, sizeof(want), "\"%.*s%s%.*s\"", (int)at,
+                         "aaaaaaaaaaaaaaaaaaaa", odd[i].want, (int)(len - at - 1),
+                         "aaaaaaaaaaaaaaaaaaaa");
+                assert_string_json(text, len, want);
+            }
+        }
+    }
+}
+
 static void random_bytes_become_valid_utf8(void **state)
 {
     (void)state;
@@ -272,6 +307,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(commas_and_colons_come_by_themselves),
         cmocka_unit_test(strings_are_escaped),
+        cmocka_unit_test(escapes_are_found_at_every_place),
         cmocka_unit_test(random_bytes_become_valid_utf8),
         cmocka_unit_test(utf8_validity),
         cmocka_unit_test(milli_numbers_are_exact),
