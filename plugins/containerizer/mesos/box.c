@@ -146,13 +146,12 @@ static void on_message(void *arg, const struct nat_message *m)
     }
 }
 
-static void on_ended(void *arg)
+/* The event for the last word; without one the supervisor has died. */
+static void step_last_word(struct nat_box *box)
 {
-    struct nat_box *box = arg;
     struct nat_message *m = box->last_word;
     struct nat_event ev = {.type = NAT_EV_LOST};
     box->last_word = NULL;
-    link_done(box);
     if (m != NULL) {
         ev.type = m->type == NAT_FAILED ? NAT_EV_FAILED : NAT_EV_ENDED;
         ev.code = m->code;
@@ -161,6 +160,13 @@ static void on_ended(void *arg)
     }
     nat_box_step(box, &ev);
     free(m);
+}
+
+static void on_ended(void *arg)
+{
+    struct nat_box *box = arg;
+    link_done(box);
+    step_last_word(box);
 }
 
 /* Hear the supervisor through this link. */
@@ -276,15 +282,26 @@ static int spawn(struct nat_box *box, bool *out_leftover, struct mu_error *err)
     return rc;
 }
 
+static void on_spawn_failed(void *arg)
+{
+    struct nat_box *box = arg;
+    struct native *n = box->n;
+    if (!n->is_stopping) {
+        step_last_word(box);
+    }
+    nat_work_done(n);
+}
+
+/* A failure is told as if the supervisor had said it. */
 static void do_spawn(struct nat_box *box)
 {
     struct mu_error err;
-    struct nat_status status = {0};
-    int rc = spawn(box, &status.leftover, &err);
-    if (rc < 0) {
-        const struct nat_event ev = {
-            .type = NAT_EV_SPAWN_FAILED, .code = rc, .text = err.text, .status = &status};
-        nat_box_step(box, &ev); /* spawn is always the only effect of its step */
+    struct nat_message m = {.type = NAT_FAILED};
+    m.code = spawn(box, &m.status.leftover, &err);
+    if (m.code < 0) {
+        snprintf(m.text, sizeof(m.text), "%s", err.text);
+        keep_last_word(box, &m);
+        nat_later(box->n, on_spawn_failed, box);
     }
 }
 
@@ -389,6 +406,9 @@ static void report_launched(struct nat_box *box, const struct nat_effect *fx)
     const struct mu_container_status status = status_of(box);
     mu_launched_cb cb = box->launched_cb;
     box->launched_cb = NULL;
+    if (cb == NULL) {
+        return; /* not a launch; the machine never asks for this then */
+    }
     cb(box->launched_arg, fx->code, fx->text, fx->code == 0 ? &status : NULL);
 }
 
@@ -446,8 +466,7 @@ static void apply(struct nat_box *box, const struct nat_effect *fx)
         report_destroyed(box, fx->code, fx->text);
         break;
     case NAT_FX_FORGET:
-        box_forget(box);
-        break;
+        break; /* nat_box_step's */
     }
 }
 
@@ -463,6 +482,10 @@ void nat_box_step(struct nat_box *box, const struct nat_event *ev)
                box->id.s, nat_state_name(before), nat_state_name(box->machine.state));
     }
     for (size_t i = 0; i < fx.count; i++) {
+        if (fx.v[i].type == NAT_FX_FORGET) {
+            box_forget(box);
+            return; /* it is the last */
+        }
         apply(box, &fx.v[i]);
     }
 }

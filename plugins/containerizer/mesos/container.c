@@ -291,7 +291,7 @@ static void on_started(struct nat_container *c, struct nat_effects *out)
     }
 }
 
-/* The supervisor said that the command could not be started, or could not be spawned. */
+/* The supervisor could not be spawned, or said that the command could not be started. */
 static void
 on_failed(struct nat_container *c, const struct nat_event *ev, struct nat_effects *out)
 {
@@ -470,7 +470,6 @@ void nat_container_step(struct nat_container *c,
     case NAT_EV_USER_KNOWN:
         on_user(c, ev, out);
         break;
-    case NAT_EV_SPAWN_FAILED:
     case NAT_EV_FAILED:
         on_failed(c, ev, out);
         break;

@@ -31,14 +31,13 @@ enum nat_state {
 
 enum nat_event_type {
     NAT_EV_LAUNCH,
-    NAT_EV_RECOVER,      /* found, was_launched */
-    NAT_EV_ORPHAN,       /* found: a state directory that nobody knows */
-    NAT_EV_DESTROY,      /* may come again */
-    NAT_EV_SIGNALLED,    /* a signal was passed on: the end is no surprise */
-    NAT_EV_USER_KNOWN,   /* code, text */
-    NAT_EV_SPAWN_FAILED, /* code, text; a good spawn has no event */
+    NAT_EV_RECOVER,    /* found, was_launched */
+    NAT_EV_ORPHAN,     /* found: a state directory that nobody knows */
+    NAT_EV_DESTROY,    /* may come again */
+    NAT_EV_SIGNALLED,  /* a signal was passed on: the end is no surprise */
+    NAT_EV_USER_KNOWN, /* code, text */
     NAT_EV_STARTED,
-    NAT_EV_FAILED,  /* code, text, status->leftover */
+    NAT_EV_FAILED,  /* not started: code, text, status->leftover */
     NAT_EV_ENDED,   /* status */
     NAT_EV_LOST,    /* the connection ended and neither of the two came */
     NAT_EV_CLEANED, /* code, text, status */

@@ -52,6 +52,7 @@ static void scan(void *arg)
         return;
     }
     const struct dirent *e;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of its own */
     while ((e = readdir(d)) != NULL) {
         if (e->d_name[0] != '.') {
             add_found(r, e->d_name);
@@ -159,7 +160,7 @@ int nat_recover(struct native *n,
     struct nat_recovery *r = nat_alloc(sizeof(*r));
     *r = (struct nat_recovery){
         .n = n, .on_each = on_each, .cb = cb, .arg = arg, .pending = count + 1};
-    r->known = nat_alloc((count + 1) * sizeof(*r->known));
+    r->known = nat_alloc((count + 1) * sizeof(struct nat_box *));
     r->was_launched = nat_alloc((count + 1) * sizeof(*r->was_launched));
     r->known_count = count;
     for (size_t i = 0; i < count; i++) {

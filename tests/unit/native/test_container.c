@@ -193,8 +193,7 @@ static void failed_launch_leaves_nothing(void **state)
     const struct nat_status left = {.leftover = true};
     STEP("find_user ", .type = NAT_EV_LAUNCH);
     STEP("spawn ", .type = NAT_EV_USER_KNOWN);
-    STEP("clean+remove+force ", .type = NAT_EV_SPAWN_FAILED, .code = -EEXIST,
-         .status = &left);
+    STEP("clean+remove+force ", .type = NAT_EV_FAILED, .code = -EEXIST, .status = &left);
     STEP("launched(-17) forget ", .type = NAT_EV_CLEANED);
 }
 
@@ -344,7 +343,7 @@ static struct nat_event random_event(struct walk *w, const struct nat_container 
     ev.code = draw(w, 3) == 0 ? -EIO : 0;
     ev.type = (enum nat_event_type)(NAT_EV_DESTROY +
                                     draw(w, NAT_EV_TIMER - NAT_EV_DESTROY + 1));
-    bool is_failure = ev.type == NAT_EV_FAILED || ev.type == NAT_EV_SPAWN_FAILED;
+    bool is_failure = ev.type == NAT_EV_FAILED;
     if (is_failure) {
         ev.code = -EIO;
     }

@@ -200,6 +200,20 @@ static void sandbox_that_does_not_exist_fails_the_launch(void **state)
     kit_assert_nothing_left(k, "c1");
 }
 
+static void state_directory_that_cannot_be_made_fails_the_launch(void **state)
+{
+    struct kit *k = *state;
+    mu_auto_free char *parent = mu_xasprintf("%s/containers", k->work_dir);
+    assert_int_equal(rmdir(parent), 0);
+    struct kit_answer a = {0};
+    kit_launch_task(k, "c1", kit_task("true"), &a);
+    kit_wait(k, &a.done);
+    assert_int_equal(a.status, -ENOENT);
+    assert_non_null(strstr(a.text, "containers/c1"));
+    assert_int_equal(mkdir(parent, 0700), 0);
+    kit_assert_nothing_left(k, "c1");
+}
+
 static void second_launch_of_one_id_is_refused(void **state)
 {
     struct kit *k = *state;
@@ -733,6 +747,7 @@ static void supervisor_leaves_the_agents_groups(void **state)
         KIT_TEST(program_that_does_not_exist_fails_the_launch),                          \
         KIT_TEST(shell_command_that_does_not_exist_exits_127),                           \
         KIT_TEST(sandbox_that_does_not_exist_fails_the_launch),                          \
+        KIT_TEST(state_directory_that_cannot_be_made_fails_the_launch),                  \
         KIT_TEST(second_launch_of_one_id_is_refused),                                    \
         KIT_TEST(signal_reaches_every_process),                                          \
         KIT_TEST(unknown_container_cannot_be_signalled),                                 \

@@ -139,6 +139,7 @@ int nat_procs_scan(struct nat_procs *out)
     }
     const struct dirent *e;
     int rc = 0;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of its own */
     while (rc == 0 && (e = readdir(d)) != NULL) {
         const char *p = e->d_name;
         if (*p < '1' || *p > '9') {
@@ -196,6 +197,7 @@ static int add_children(pid_t parent, struct nat_procs *out)
     }
     const struct dirent *e;
     int rc = 0;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of its own */
     while (rc != -ENOMEM && (e = readdir(d)) != NULL) {
         if (e->d_name[0] != '.') {
             rc = add_children_of_thread(dir, e->d_name, out);

@@ -406,7 +406,7 @@ _Noreturn void nat_supervise(int plugin_fd, int listen_fd)
     struct supervisor s = {.state_fd = -1, .signal_fd = -1, .oom_fd = -1, .start_fd = -1};
     sigset_t all;
     sigfillset(&all);
-    (void)sigprocmask(SIG_SETMASK, &all, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
     nat_channel_init(&s.channel, plugin_fd, listen_fd);
     char *buf = NULL;
     struct nat_frame frame;

@@ -30,7 +30,7 @@ static void reset_signals(void)
     }
     sigset_t none;
     sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 
 static int become_user(const struct nat_spec *spec, struct nat_fault *fault)

@@ -155,7 +155,7 @@ long nat_frame_take(char *data, size_t len, struct nat_frame *out)
     }
     *out = (struct nat_frame){
         .type = (uint8_t)data[4], .body = data + NAT_FRAME_HEAD, .len = inner - 1};
-    return (long)(inner + 4);
+    return (long)inner + 4;
 }
 
 /* Step to the next field of a frame. */
