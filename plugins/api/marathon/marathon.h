@@ -26,7 +26,7 @@ struct mrt {
     uint32_t max_outstanding;
     /* refreshed by mrt_ready */
     bool leads;
-    char role[MRT_NAME_MAX];     /* of the scheduler */
+    char role[MRT_NAME_MAX];      /* of the scheduler */
     char self[MRT_NAME_MAX + 16]; /* "host:port" of this process's Marathon API */
 
     struct mrt_binding *bindings; /* of routes, one per pattern */
