@@ -27,6 +27,7 @@
 
 #define STOP_DEADLINE_MS 10000u
 #define HTTP_GRACE_MS 2000u
+#define SIGNAL_ECHO_MS 100u
 
 enum step {
     STEP_RUNNING,
@@ -49,6 +50,7 @@ struct process {
     int open_handles; /* of the three above */
     enum step step;
     bool stop_requested, gave_up;
+    uint64_t signalled_ms; /* when the last signal came */
     int exit_code;
 };
 
@@ -94,6 +96,12 @@ static void request_stop(struct runtime *rt, int exit_code, const char *reason)
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct process *p = handle->data;
+    /* `timeout` and shells signal a process and its group: one wish, told twice */
+    bool is_echo = host_of(p)->now_ms(host_of(p)) - p->signalled_ms < SIGNAL_ECHO_MS;
+    if (p->stop_requested && is_echo) {
+        return;
+    }
+    p->signalled_ms = host_of(p)->now_ms(host_of(p));
     if (p->stop_requested) {
         host_of(p)->log(host_of(p), MU_WARN, "second signal: not waiting any longer",
                         "signal=%d step=%d", number, (int)p->step);
