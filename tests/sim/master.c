@@ -372,7 +372,7 @@ static void scheduler_apply(struct sim *s, struct scheduler_effect *fx)
         sim_user_reply(s, fx->token, &fx->reply);
         break;
     case SCHED_FX_EVENT:
-        sim_note(s, "event %u", fx->event.type);
+        sim_note(s, "event of type %u", fx->event.type);
         break;
     case SCHED_FX_ABDICATE:
         abdicate(s);
