@@ -165,6 +165,34 @@ static void on_ordered_close(void *arg)
     i->order->seen[i->order->count++] = i->number;
 }
 
+struct follower {
+    struct mu_journal *j;
+    struct acks acks;
+};
+
+static void append_two(void *arg, int status)
+{
+    struct follower *f = arg;
+    acks_add(&f->acks, status);
+    assert_int_equal(journal_append(f->j, "more", 4, acks_add, &f->acks), 0);
+    assert_int_equal(journal_append(f->j, "more", 4, acks_add, &f->acks), 0);
+}
+
+static void appends_of_one_turns_callbacks_are_one_group(void **state)
+{
+    struct fixture *f = *state;
+    struct follower follower = {.j = kit_open(f->th, f->path, NULL)};
+    struct acks first = {.count = 0};
+    assert_int_equal(journal_append(follower.j, "first", 5, acks_add, &first), 0);
+    for (int i = 0; i < 2; i++) { /* they wait for the first, then go together */
+        assert_int_equal(journal_append(follower.j, "a", 1, append_two, &follower), 0);
+    }
+    acks_wait(f->th, &follower.acks, 6);
+    assert_int_equal(first.count, 1);
+    assert_int_equal(count_groups(f->path), 3); /* the last: what both appended */
+    kit_close(f->th, follower.j);
+}
+
 static void callbacks_come_in_the_order_of_the_calls_and_close_last(void **state)
 {
     struct fixture *f = *state;
@@ -432,6 +460,8 @@ int main(void)
             record_of_the_largest_size_is_kept_and_a_larger_one_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(appends_that_wait_together_are_one_group, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(appends_of_one_turns_callbacks_are_one_group,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(
             callbacks_come_in_the_order_of_the_calls_and_close_last, setup, teardown),
         cmocka_unit_test_setup_teardown(callback_may_append_and_close, setup, teardown),
