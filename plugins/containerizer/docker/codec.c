@@ -95,7 +95,7 @@ static int apply(json_t *root,
                  const char *path_text,
                  struct mu_error *err)
 {
-    struct path path;
+    struct path path = {.count = 0};
     json_t *parent = root;
 
     split_path(path_text, field->key, &path);

@@ -8,6 +8,7 @@
 
 #include "spec.h"
 #include "util.h"
+#include "values.h"
 
 /* Of a text that may be missing; cut to fit, which no id is long enough for. */
 static void copy_text(char *out, size_t size, const json_t *text)
@@ -61,14 +62,21 @@ load(const char *body, size_t len, json_type type, const char *what, struct mu_e
 /* "1.41" -> 141; 0 when it is not of that form */
 static unsigned parse_api_version(const char *text)
 {
-    unsigned major = 0;
-    unsigned minor = 0;
-    int end = 0;
-    if (text == NULL || sscanf(text, "%3u.%3u%n", &major, &minor, &end) != 2 ||
-        text[end] != '\0' || minor > 99 || major == 0) {
+    char major[8];
+    int64_t numbers[2] = {0, 0};
+    size_t len = text == NULL ? 0 : strcspn(text, ".");
+
+    if (len == 0 || len >= sizeof(major) || text[len] == '\0') {
         return 0;
     }
-    return major * 100 + minor;
+    memcpy(major, text, len);
+    major[len] = '\0';
+    if (dkr_parse_int(major, &numbers[0], NULL) < 0 ||
+        dkr_parse_int(text + len + 1, &numbers[1], NULL) < 0 || numbers[0] < 1 ||
+        numbers[0] > 99 || numbers[1] < 0 || numbers[1] > 99) {
+        return 0;
+    }
+    return (unsigned)(numbers[0] * 100 + numbers[1]);
 }
 
 int dkr_decode_version(const char *body,

@@ -19,10 +19,10 @@ struct dkr_images *dkr_images_create(const struct mu_host *host,
                                      struct dkr_engine *engine);
 void dkr_images_destroy(struct dkr_images *images); /* nobody waits any more */
 
-/* Have image (with tag or digest): pull when it is absent, or in any case with force. cb
- * exactly once, never inside this call. */
+/* Have the image ref (with tag or digest): pull when it is absent, or in any case with
+ * force. cb exactly once, never inside this call. */
 struct dkr_image_wait *dkr_images_ensure(
-    struct dkr_images *images, const char *image, bool force, dkr_image_cb cb, void *arg);
+    struct dkr_images *images, const char *ref, bool force, dkr_image_cb cb, void *arg);
 /* cb will not run. Takes NULL. */
 void dkr_images_cancel(struct dkr_image_wait *wait);
 

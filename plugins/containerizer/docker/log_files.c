@@ -10,6 +10,7 @@
 #include <muster/buf.h>
 
 #include "util.h"
+#include "values.h"
 
 enum { PATH_MAX_BYTES = 8192 };
 
@@ -56,28 +57,52 @@ void dkr_note_format(const struct dkr_position pos[DKR_STREAMS],
                    size[1] >= pos[1].extra ? size[1] - pos[1].extra : size[1]);
 }
 
+/* The next word of *text into out; false: none, or longer than a number or stamp is. */
+static bool next_word(const char **text, char out[DKR_STAMP_LEN + 1])
+{
+    const char *start = *text + strspn(*text, " \n");
+    size_t len = strcspn(start, " \n");
+    if (len == 0 || len > DKR_STAMP_LEN) {
+        return false;
+    }
+    memcpy(out, start, len);
+    out[len] = '\0';
+    *text = start + len;
+    return true;
+}
+
+static bool next_number(const char **text, uint64_t max, uint64_t *out)
+{
+    char word[DKR_STAMP_LEN + 1];
+    int64_t number = 0;
+    if (!next_word(text, word) || dkr_parse_int(word, &number, NULL) < 0 || number < 0 ||
+        (uint64_t)number > max) {
+        return false;
+    }
+    *out = (uint64_t)number;
+    return true;
+}
+
 int dkr_note_parse(const char *text,
                    struct dkr_position out_pos[DKR_STREAMS],
                    uint64_t out_size[DKR_STREAMS])
 {
     for (int i = 0; i < DKR_STREAMS; i++) {
-        struct dkr_position pos = {0};
-        char stamp[DKR_STAMP_LEN + 1];
-        int version = 0;
-        int end = 0;
-        if (sscanf(text, "%d %30s %" SCNu32 " %" SCNu64 " %n", &version, stamp, &pos.same,
-                   &out_size[i], &end) != 4 ||
-            version != 1) {
+        struct dkr_position pos = {.same = 0};
+        uint64_t version = 0;
+        uint64_t same = 0;
+        if (!next_number(&text, 1, &version) || version != 1 ||
+            !next_word(&text, pos.stamp) || !next_number(&text, UINT32_MAX, &same) ||
+            !next_number(&text, INT64_MAX, &out_size[i])) {
             return MU_E_CORRUPT;
         }
-        if (!dkr_equal(stamp, "-")) {
-            if (!dkr_is_stamp(stamp, strlen(stamp))) {
-                return MU_E_CORRUPT;
-            }
-            memcpy(pos.stamp, stamp, sizeof(pos.stamp));
+        if (dkr_equal(pos.stamp, "-")) {
+            pos.stamp[0] = '\0';
+        } else if (!dkr_is_stamp(pos.stamp, strlen(pos.stamp))) {
+            return MU_E_CORRUPT;
         }
+        pos.same = (uint32_t)same;
         out_pos[i] = pos;
-        text += end;
     }
     return 0;
 }

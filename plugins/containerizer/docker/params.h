@@ -20,13 +20,13 @@ struct dkr_params_target {
 };
 
 /* Apply them in order. On failure the fields are half written: throw them away. */
-MU_NODISCARD int dkr_params_apply(const struct mu_pairs *params,
+MU_NODISCARD int dkr_params_apply(const struct mu_pairs *list,
                                   struct dkr_params_target *target,
                                   struct mu_error *err);
 
 /* The network that a parameter asks for ("net", "network"; the first one counts), NULL:
- * none does. Borrowed from params. */
-const char *dkr_params_network(const struct mu_pairs *params);
+ * none does. Borrowed from list. */
+const char *dkr_params_network(const struct mu_pairs *list);
 
 /* A network that users made: the ones the engine brings along take no endpoint settings.
  */

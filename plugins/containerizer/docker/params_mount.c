@@ -140,7 +140,7 @@ static int write_repeatable(struct dkr_fields *f,
                             struct mu_error *err)
 {
     char *rest = value;
-    char *key = strsep(&rest, "=");
+    char *key = dkr_cut(&rest, "=");
     if (rest == NULL || *key == '\0') {
         return mu_fail(err, MU_E_INVALID, "'%s' needs key=value", name);
     }
@@ -161,10 +161,10 @@ static int each_member(struct dkr_params_target *t,
 {
     int rc = 0;
     char *rest = text;
-    for (char *item = strsep(&rest, ","); item != NULL && rc == 0;
-         item = strsep(&rest, ",")) {
+    while (rest != NULL && rc == 0) {
+        char *item = dkr_cut(&rest, ",");
         char *value = item;
-        char *name = strsep(&value, "=");
+        char *name = dkr_cut(&value, "=");
         if (value == NULL) {
             value = name + strlen(name); /* a bare word */
         }

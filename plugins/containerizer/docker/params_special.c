@@ -264,8 +264,8 @@ DKR_SPECIAL(device)
 {
     char *copy = dkr_strdup(value);
     char *rest = copy;
-    const char *outside = strsep(&rest, ":");
-    const char *inside = rest == NULL ? outside : strsep(&rest, ":");
+    const char *outside = dkr_cut(&rest, ":");
+    const char *inside = rest == NULL ? outside : dkr_cut(&rest, ":");
     const char *rights = rest == NULL ? "rwm" : rest;
     int rc = 0;
 
@@ -383,7 +383,8 @@ DKR_SPECIAL(gpus)
         char *list = dkr_strdup(value + strlen("device="));
         dkr_fields_string(t->fields, "HostConfig.DeviceRequests.+.Driver", NULL, "");
         char *rest = list;
-        for (char *id = strsep(&rest, ","); id != NULL; id = strsep(&rest, ",")) {
+        while (rest != NULL) {
+            const char *id = dkr_cut(&rest, ",");
             dkr_fields_string(t->fields, "HostConfig.DeviceRequests.$.DeviceIDs.+", NULL,
                               id);
         }

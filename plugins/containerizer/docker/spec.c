@@ -23,7 +23,7 @@ struct build {
     const struct mu_container_info *container;
     const struct dkr_spec_options *options;
     struct dkr_fields *fields;
-    const char *network;
+    const char *image, *network;
 };
 
 void dkr_spec_name(const struct mu_container_id *id, char out[DKR_NAME_MAX])
@@ -327,7 +327,7 @@ static int build_all(struct build *b, struct dkr_spec *out, struct mu_error *err
     if (rc < 0) {
         return rc;
     }
-    dkr_fields_string(b->fields, "Image", NULL, out->image);
+    dkr_fields_string(b->fields, "Image", NULL, b->image);
     if ((rc = build_env(b, err)) < 0 || (rc = build_command(b, err)) < 0 ||
         (rc = build_volumes(b, err)) < 0 || (rc = build_network(b, err)) < 0) {
         return rc;
@@ -359,7 +359,8 @@ int dkr_spec_build(const struct mu_container_spec *in,
                       .task = in->task,
                       .container = container,
                       .options = options,
-                      .fields = &made.fields};
+                      .fields = &made.fields,
+                      .network = ""};
 
     if (container->image == NULL || *container->image == '\0') {
         return mu_fail(err, MU_E_INVALID, "a docker container without an image");
@@ -367,8 +368,10 @@ int dkr_spec_build(const struct mu_container_spec *in,
     if (in->sandbox == NULL || in->sandbox[0] != '/') {
         return mu_fail(err, MU_E_INVALID, "the sandbox is no absolute path");
     }
-    made.image = dkr_image_with_tag(container->image);
+    char *image = dkr_image_with_tag(container->image);
+    b.image = image;
     int rc = build_all(&b, &made, err);
+    made.image = image;
     if (rc < 0) {
         dkr_spec_release(&made);
         return rc;

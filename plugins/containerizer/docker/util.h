@@ -64,6 +64,14 @@ static inline bool dkr_starts_with(const char *s, const char *prefix)
     return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
+/* Cut the text in front of the next separator off *rest, which is NULL after the last. */
+static inline char *dkr_cut(char **rest, const char *separators)
+{
+    char *word = strsep(rest, separators);
+    assert(word != NULL); /* callers look at *rest first */
+    return word;
+}
+
 /* Replace *slot by a copy of s. */
 static inline void dkr_set(char **slot, const char *s)
 {

@@ -76,7 +76,7 @@ static int number_prefix(const char *text,
 int dkr_parse_size(const char *text, int64_t *out, struct mu_error *err)
 {
     static const char units[] = "bkmgtp";
-    const char *unit = NULL;
+    const char *unit = text;
     int64_t milli = 0;
     int64_t factor = 1;
     int64_t value = 0;
@@ -167,33 +167,38 @@ static int parse_port(const char *text, size_t len, uint16_t *out, struct mu_err
     return 0;
 }
 
+static int parse_protocol(const char *text, char out[8], struct mu_error *err)
+{
+    static const char *const known[] = {"tcp", "udp", "sctp"};
+
+    for (size_t i = 0; i < DKR_COUNT(known); i++) {
+        if (strcasecmp(text, known[i]) == 0) {
+            memcpy(out, known[i], strlen(known[i]) + 1);
+            return 0;
+        }
+    }
+    return mu_fail(err, MU_E_INVALID, "'%s' is not a protocol", text);
+}
+
 int dkr_parse_ports(const char *text, struct dkr_port_range *out, struct mu_error *err)
 {
     struct dkr_port_range range = {.protocol = "tcp"};
     size_t len = strcspn(text, "/");
     size_t first = strcspn(text, "-/");
+    int rc = 0;
 
     if (text[len] == '/') {
-        const char *protocol = text + len + 1;
-        if (strcasecmp(protocol, "tcp") != 0 && strcasecmp(protocol, "udp") != 0 &&
-            strcasecmp(protocol, "sctp") != 0) {
-            return mu_fail(err, MU_E_INVALID, "'%s' is not a protocol", protocol);
-        }
-        for (size_t i = 0; protocol[i] != '\0'; i++) {
-            range.protocol[i] = (char)tolower((unsigned char)protocol[i]);
-            range.protocol[i + 1] = '\0';
-        }
+        rc = parse_protocol(text + len + 1, range.protocol, err);
     }
-    int rc = parse_port(text, first, &range.first, err);
+    if (rc == 0) {
+        rc = parse_port(text, first, &range.first, err);
+        range.last = range.first;
+    }
+    if (rc == 0 && first < len) {
+        rc = parse_port(text + first + 1, len - first - 1, &range.last, err);
+    }
     if (rc < 0) {
         return rc;
-    }
-    range.last = range.first;
-    if (first < len) {
-        rc = parse_port(text + first + 1, len - first - 1, &range.last, err);
-        if (rc < 0) {
-            return rc;
-        }
     }
     if (range.last < range.first || range.last - range.first >= PORTS_IN_RANGE_MAX) {
         return mu_fail(err, MU_E_INVALID, "'%s' is not a range of ports", text);
