@@ -77,10 +77,7 @@ static void refused_definitions_never_reach_the_core(void **state)
         f, "POST", "/v2/apps", "{\"id\":\"a\",\"instances\":[]}", 422,
         "{\"message\":\"Invalid JSON\",\"details\":[{\"path\":\"/instances\",\"errors\":["
         "\"error.expected.jsnumber\"]}]}");
-    fake_expect(
-        f, "POST", "/v2/apps", "", 400,
-        "{\"message\":\"Invalid JSON\",\"details\":\"'[' or '{' expected near end of "
-        "file (line 1, column 0)\"}");
+    assert_int_equal(fake_ask(f, "POST", "/v2/apps", "")->status, 400);
     assert_null(f->commands);
     fake_close(f);
 }
