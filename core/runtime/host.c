@@ -250,6 +250,15 @@ static int host_journal_open(const struct mu_host *h,
     return status;
 }
 
+static void host_http_error_body(const struct mu_host *h,
+                                 const char *listener,
+                                 mu_http_error_body_cb cb)
+{
+    if (host_of(h)->server != NULL) {
+        http_server_set_error_body(host_of(h)->server, listener, cb);
+    }
+}
+
 static const char *host_work_dir(const struct mu_host *h)
 {
     return host_of(h)->work_dir;
@@ -290,6 +299,7 @@ static const struct mu_host host_table = {
     .journal_size = journal_size,
     .journal_close = journal_close,
     .work_dir = host_work_dir,
+    .http_error_body = host_http_error_body,
 };
 
 const struct mu_host *rt_host_view(struct rt_host *host, const char *plugin)

@@ -143,7 +143,7 @@ struct http_listener {
     struct http_router *router;
     mu_http_handler_cb fallback;
     void *fallback_arg;
-    http_error_body_cb error_body;
+    mu_http_error_body_cb error_body;
 };
 
 struct http_server {

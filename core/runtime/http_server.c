@@ -204,7 +204,7 @@ void http_server_set_fallback(struct http_server *s,
 
 void http_server_set_error_body(struct http_server *s,
                                 const char *listener,
-                                http_error_body_cb cb)
+                                mu_http_error_body_cb cb)
 {
     http_server_listener(s, listener)->error_body = cb;
 }

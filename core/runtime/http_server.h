@@ -49,14 +49,6 @@ struct http_server_stats {
     uint64_t bad_requests; /* refused before any handler: malformed or over a limit */
 };
 
-/* Body of an answer the server itself makes (404, 405, 400, 413, ...). text is a phrase
- * ("Not Found", or what exactly is wrong). Fill out_body and set *out_type to a static
- * Content-Type. */
-typedef void (*http_error_body_cb)(int status,
-                                   const char *text,
-                                   struct mu_buf *out_body,
-                                   const char **out_type);
-
 /* cfg is copied; NULL: all defaults. Never NULL. */
 struct http_server *http_server_create(struct uv_loop_s *loop,
                                        const struct http_server_config *cfg);
@@ -93,7 +85,7 @@ void http_server_set_fallback(struct http_server *s,
 /* cb NULL: back to plain text like "404 Not Found.". */
 void http_server_set_error_body(struct http_server *s,
                                 const char *listener,
-                                http_error_body_cb cb);
+                                mu_http_error_body_cb cb);
 void http_server_stats(const struct http_server *s, struct http_server_stats *out);
 /* No new connections; idle ones are closed; endless streams are ended (their on_close is
  * called); everything else has grace_ms to finish. cb, from the loop, when no handle of

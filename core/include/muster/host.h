@@ -156,6 +156,13 @@ struct mu_host {
 
     /* What this process runs as, for every plugin. Borrowed, constant after start. */
     const char *(*work_dir)(const struct mu_host *h); /* NULL: none given */
+
+    /* In what form the server itself answers on a listener: requests that reach no
+     * handler, malformed or too big ones too. The last call counts; cb must stay valid
+     * to the end of the process, as all code of a plugin does. */
+    void (*http_error_body)(const struct mu_host *h,
+                            const char *listener,
+                            mu_http_error_body_cb cb);
 };
 
 MU_EXTERN_C_END

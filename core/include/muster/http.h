@@ -45,6 +45,14 @@ typedef void (*mu_http_handler_cb)(void *arg,
                                    struct mu_http_exchange *x,
                                    const struct mu_http_request *req);
 typedef void (*mu_http_closed_cb)(void *arg);
+/* Body of an answer that the server makes by itself (400, 408, 413, ...). text is a
+ * phrase ("Not Found", or what exactly is wrong). Fill out_body and set *out_type to a
+ * static Content-Type. */
+struct mu_buf;
+typedef void (*mu_http_error_body_cb)(int status,
+                                      const char *text,
+                                      struct mu_buf *out_body,
+                                      const char **out_type);
 
 enum mu_http_limits {
     MU_HTTP_BODY_MAX = 8 * 1024 * 1024, /* request body; more is 413 */

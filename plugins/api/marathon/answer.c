@@ -96,6 +96,16 @@ static void write_message(struct mu_buf *out, const char *text)
     mu_jw_object_end(&w);
 }
 
+void mrt_error_body(int status,
+                    const char *text,
+                    struct mu_buf *out,
+                    const char **out_type)
+{
+    (void)status;
+    write_message(out, text);
+    *out_type = MRT_JSON;
+}
+
 void mrt_answer_message(
     struct mrt *m, struct mu_http_exchange *x, int status, const char *fmt, ...)
 {

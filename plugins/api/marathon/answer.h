@@ -60,6 +60,11 @@ void mrt_answer_result(struct mrt *m,
                        int status,
                        const struct mu_command_result *r,
                        const char *location);
+/* For struct mu_host.http_error_body. */
+void mrt_error_body(int status,
+                    const char *text,
+                    struct mu_buf *out,
+                    const char **out_type);
 /* "http://<host of the request><path><id>" for Location. */
 void mrt_location(const struct mrt *m,
                   const struct mu_http_request *req,

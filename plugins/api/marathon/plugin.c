@@ -84,6 +84,8 @@ static void marathon_attach(void *instance, uint32_t roles, const struct mu_core
 
 static int marathon_start(void *instance, struct mu_error *err)
 {
+    const struct mrt *m = instance;
+    m->host->http_error_body(m->host, "marathon", mrt_error_body);
     return mrt_routes_register(instance, err);
 }
 

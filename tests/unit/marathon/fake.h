@@ -85,6 +85,7 @@ struct fake {
     void *instance;
     struct mu_flags *flags;
     struct http_router *router;
+    mu_http_error_body_cb error_body;
     struct mu_http_exchange *exchanges;
     struct fake_timer *timers;
     uint64_t now_ms;

@@ -183,6 +183,13 @@ static const struct mu_http_request *request_of(const struct mu_http_exchange *x
     return &x->req;
 }
 
+static void
+error_body(const struct mu_host *h, const char *listener, mu_http_error_body_cb cb)
+{
+    assert_string_equal(listener, "marathon");
+    of(h)->error_body = cb;
+}
+
 static void each_metric(const struct mu_host *h,
                         void (*cb)(void *arg, const char *name, double value),
                         void *arg)
@@ -213,6 +220,7 @@ struct fake *fake_open(const char *const *flags)
         .http_stream_end = stream_end,
         .http_on_close = on_close,
         .http_request_of = request_of,
+        .http_error_body = error_body,
     };
     f->router = http_router_create();
     fake_core_init(f);

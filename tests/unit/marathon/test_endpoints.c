@@ -215,6 +215,21 @@ static void unknown_paths_and_methods_are_answered_in_json(void **state)
     fake_close(f);
 }
 
+static void what_the_server_refuses_has_a_message_too(void **state)
+{
+    (void)state;
+    struct fake *f = fake_open(NULL);
+    struct mu_buf body;
+    const char *type = NULL;
+    mu_buf_init(&body, 4096);
+    f->error_body(413, "the body is larger than 8388608 bytes", &body, &type);
+    assert_string_equal(type, "application/json");
+    assert_string_equal(mu_buf_str(&body),
+                        "{\"message\":\"the body is larger than 8388608 bytes\"}");
+    mu_buf_release(&body);
+    fake_close(f);
+}
+
 static void standbys_and_loading_leaders_ask_to_come_again(void **state)
 {
     (void)state;
@@ -314,6 +329,7 @@ int main(void)
         cmocka_unit_test(info_has_the_keys_that_strict_clients_know),
         cmocka_unit_test(small_endpoints_answer),
         cmocka_unit_test(unknown_paths_and_methods_are_answered_in_json),
+        cmocka_unit_test(what_the_server_refuses_has_a_message_too),
         cmocka_unit_test(standbys_and_loading_leaders_ask_to_come_again),
         cmocka_unit_test(origins_are_allowed_by_flag),
         cmocka_unit_test(requests_beyond_the_limit_are_refused),
