@@ -59,7 +59,7 @@ def the_story_of_2014_in_docker():
             status, _ = docker("POST", f"/containers/{one[0]['Id']}/kill")
             check(status == 204, "docker kill", status)
         run_story(c, cluster.STORY, "ubuntu", kill_one, docker_containers)
-        check(docker_containers(running_only=False) == [], "not even an ended container is left", docker_containers(False))
+        wait(lambda: docker_containers(running_only=False) == [], "not even an ended container is left", 60)
 
 
 def the_same_story_natively():
