@@ -215,10 +215,14 @@ static void answer_invalid(struct mrt *m,
     mrt_problems_release(&p);
 }
 
-/* Both are MU_E_LIMIT: too many deployments (403), and no service port left (500). */
+/* All of these are MU_E_LIMIT: too many deployments, no service port left, a change that
+ * is too big to be stored. */
 static int limit_status(const char *text)
 {
-    return strncmp(text, "All ports", 9) == 0 ? 500 : 403;
+    if (strncmp(text, "Max number", 10) == 0) {
+        return 403;
+    }
+    return strncmp(text, "All ports", 9) == 0 ? 500 : 422;
 }
 
 void mrt_answer_failure(struct mrt *m,

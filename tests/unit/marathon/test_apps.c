@@ -103,6 +103,8 @@ static void failures_of_the_core_have_marathons_status_and_body(void **state)
          "{\"message\":\"Max number (100) of running deployments is achieved.\"}"},
         {MU_E_LIMIT, "All ports in the range [10000-20000) are already in use", NULL, 500,
          "{\"message\":\"All ports in the range [10000-20000) are already in use\"}"},
+        {MU_E_LIMIT, "the change is too big", NULL, 422,
+         "{\"message\":\"the change is too big\"}"},
         {MU_E_NOT_LEADER, NULL, NULL, 503,
          "{\"message\":\"This master does not lead at the moment. Please try again.\"}"},
         {MU_E_UNAVAILABLE, "the registry does not answer", NULL, 503,
