@@ -64,17 +64,20 @@ static void show_app(const struct sched_app *a, mu_row_cb cb, void *arg)
 static int query_apps(const struct scheduler *s, const char *key, mu_row_cb cb, void *arg)
 {
     int rows = 0;
+    if (key != NULL) {
+        const struct sched_app *one = app_get(s, key);
+        bool is_there = one != NULL && one->def != NULL;
+        if (is_there) {
+            show_app(one, cb, arg);
+        }
+        return is_there;
+    }
     mu_omap_foreach (e, &s->apps) {
         const struct sched_app *a = e->value;
-        if (a->def != NULL && key == NULL) {
+        if (a->def != NULL) {
             show_app(a, cb, arg);
             rows++;
         }
-    }
-    const struct sched_app *one = key != NULL ? app_get(s, key) : NULL;
-    if (one != NULL && one->def != NULL) {
-        show_app(one, cb, arg);
-        rows++;
     }
     return rows;
 }
