@@ -46,6 +46,7 @@ static void on_app(void *arg, const void *row)
         .row = r,
         .counts = (a->embed & MRT_EMBED_COUNTS) != 0,
         .deployments = (a->embed & MRT_EMBED_DEPLOYMENTS) != 0,
+        .readiness = (a->embed & MRT_EMBED_READINESS) != 0,
         .last_failure = (a->embed & MRT_EMBED_LAST_FAILURE) != 0,
         .write_tasks = (a->embed & MRT_EMBED_TASKS) != 0 ? write_tasks : NULL,
         .write_stats = (a->embed & MRT_EMBED_TASK_STATS) != 0 ? write_stats : NULL,

@@ -142,6 +142,7 @@ static const struct {
     {"lastTaskFailure", MRT_EMBED_LAST_FAILURE},
     {"failures", MRT_EMBED_TASKS | MRT_EMBED_LAST_FAILURE | MRT_EMBED_DEPLOYMENTS},
     {"taskStats", MRT_EMBED_TASK_STATS},
+    {"readiness", MRT_EMBED_READINESS},
 };
 
 static uint32_t embed_bits(const char *value, const char *const *prefixes)

@@ -25,6 +25,7 @@ enum mrt_embed {
     MRT_EMBED_DEPLOYMENTS = 1u << 2,
     MRT_EMBED_LAST_FAILURE = 1u << 3,
     MRT_EMBED_TASK_STATS = 1u << 4,
+    MRT_EMBED_READINESS = 1u << 5,
 };
 uint32_t mrt_query_embed(const struct mu_http_request *req, const char *const *prefixes);
 /* "127.0.0.1:4711" -> "127.0.0.1", "[::1]:5" -> "::1" */

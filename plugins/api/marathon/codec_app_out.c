@@ -359,6 +359,11 @@ void mrt_app_write(struct mu_jw *w,
         parts->write_tasks(parts->arg, w, app->id);
         mu_jw_array_end(w);
     }
+    if (parts != NULL && parts->readiness) {
+        mu_jw_key(w, "readinessCheckResults");
+        mu_jw_array_begin(w);
+        mu_jw_array_end(w);
+    }
     if (parts != NULL && parts->write_stats != NULL) {
         mu_jw_key(w, "taskStats");
         parts->write_stats(parts->arg, w, app);

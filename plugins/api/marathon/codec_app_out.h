@@ -11,6 +11,7 @@ struct mrt_app_parts {
     const struct mu_app_row
         *row; /* counts, deployments, last failure: NULL for the definition alone */
     bool counts, deployments, last_failure;
+    bool readiness; /* an empty list: no readiness checks are run */
     /* Writes the elements of `tasks`, each with mrt_task_write; NULL: no `tasks`. */
     void (*write_tasks)(void *arg, struct mu_jw *w, const char *app_id);
     /* Writes the value of `taskStats`; NULL: none. */

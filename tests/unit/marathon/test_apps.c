@@ -504,7 +504,9 @@ static void embed_adds_what_is_asked_for(void **state)
     assert_true(json_is_null(json_object_get(json_array_get(tasks, 1), "startedAt")));
     json_decref(task);
     json_decref(app);
-    app = get_app(f, "/v2/apps?embed=apps.failures&embed=apps.taskStats", true);
+    app = get_app(
+        f, "/v2/apps?embed=apps.failures&embed=apps.taskStats&embed=app.readiness", true);
+    assert_true(json_is_array(json_object_get(app, "readinessCheckResults")));
     json_t *wanted = json_loads(
         "{\"appId\":\"/"
         "a\",\"host\":\"h\",\"message\":\"boom\",\"state\":\"TASK_FAILED\",\"taskId\":"
