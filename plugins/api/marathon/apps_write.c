@@ -280,7 +280,7 @@ static bool add_update(struct mrt_call *c,
 
 static void submit_many(struct mrt_call *c, const struct mrt_apps *apps)
 {
-    const struct mu_app **list = mrt_calloc(apps->count + 1, sizeof(*list));
+    const struct mu_app **list = mrt_calloc(apps->count + 1, sizeof(void *));
     for (size_t i = 0; i < apps->count; i++) {
         list[i] = apps->v[i];
     }

@@ -204,7 +204,9 @@ void mrt_calls_stop(struct mrt *m)
             at = &c->next;
             continue;
         }
+        *at = c->next;
+        m->call_count--;
         mrt_answer_not_ready(m, c->rq.x, MU_E_NOT_LEADER);
-        mrt_call_end(c);
+        free_call(c);
     }
 }

@@ -3,9 +3,8 @@
 #include "codec_group_in.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "alloc.h"
 #include "app_id.h"
 #include "codec_app_in.h"
 #include "codec_app_parts.h"
@@ -16,22 +15,9 @@ struct reader {
     const char *role;
 };
 
-static void *grown(void *v, size_t count, size_t *cap, size_t size)
-{
-    if (count < *cap) {
-        return v;
-    }
-    *cap = *cap == 0 ? 8 : *cap * 2;
-    void *more = reallocarray(v, *cap, size);
-    if (more == NULL) {
-        abort(); /* bounded by the body's size */
-    }
-    return more;
-}
-
 static struct mrt_group_node *add_node(struct mrt_group *g, const char *path)
 {
-    g->nodes = grown(g->nodes, g->node_count, &g->node_cap, sizeof(*g->nodes));
+    g->nodes = mrt_grown(g->nodes, g->node_count, &g->node_cap, sizeof(*g->nodes));
     struct mrt_group_node *n = &g->nodes[g->node_count++];
     *n = (struct mrt_group_node){0};
     mu_text_set(&n->path, path);
@@ -40,7 +26,7 @@ static struct mrt_group_node *add_node(struct mrt_group *g, const char *path)
 
 static void add_app(struct mrt_group *g, struct mu_app *app)
 {
-    g->apps = grown(g->apps, g->app_count, &g->app_cap, sizeof(*g->apps));
+    g->apps = mrt_grown(g->apps, g->app_count, &g->app_cap, sizeof(void *));
     g->apps[g->app_count++] = app;
 }
 
@@ -234,7 +220,7 @@ static int compare_ids(const void *a, const void *b)
 static void sort_apps(struct mrt_group *g, struct mrt_problems *problems)
 {
     if (g->app_count > 0) {
-        qsort(g->apps, g->app_count, sizeof(*g->apps), compare_ids);
+        qsort(g->apps, g->app_count, sizeof(void *), compare_ids);
     }
     for (size_t i = 1; i < g->app_count; i++) {
         if (compare_ids(&g->apps[i - 1], &g->apps[i]) == 0) {
@@ -287,7 +273,7 @@ static int compare_id_to_app(const void *id, const void *app)
 
 static bool is_given(const struct mrt_group *g, const char *app_id)
 {
-    return g->app_count > 0 && bsearch(app_id, g->apps, g->app_count, sizeof(*g->apps),
+    return g->app_count > 0 && bsearch(app_id, g->apps, g->app_count, sizeof(void *),
                                        compare_id_to_app) != NULL;
 }
 

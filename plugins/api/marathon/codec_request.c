@@ -1,9 +1,7 @@
 /* See codec_request.h. */
 #include "codec_request.h"
 
-#include <stdlib.h>
-#include <string.h>
-
+#include "alloc.h"
 #include "app_id.h"
 #include "codec_app_in.h"
 #include "codec_body.h"
@@ -17,10 +15,7 @@ struct mrt_body *mrt_body_parse(const char *text, size_t len, struct mu_error *e
                       je.column);
         return NULL;
     }
-    struct mrt_body *b = malloc(sizeof(*b));
-    if (b == NULL) {
-        abort(); /* a small fixed size: out of memory here is the end */
-    }
+    struct mrt_body *b = MRT_NEW(struct mrt_body);
     b->root = root;
     return b;
 }

@@ -146,20 +146,27 @@ static void stop_watching(struct mrt *m)
     m->host->timer_cancel(m->host, heartbeat);
 }
 
-/* Takes out what deliver has marked, and tells the others. */
+/* Takes out the first stream that deliver has marked, or gives NULL. */
+static struct mrt_stream *take_ended(struct mrt *m)
+{
+    for (struct mrt_stream **at = &m->streams; *at != NULL; at = &(*at)->next) {
+        struct mrt_stream *s = *at;
+        if (s->ended) {
+            *at = s->next;
+            return s;
+        }
+    }
+    return NULL;
+}
+
+/* Ends what deliver has marked and tells the others, which may mark more. */
 static void sweep(struct mrt *m)
 {
-    struct mrt_stream *s = m->streams;
-    while (s != NULL) {
-        if (!s->ended) {
-            s = s->next;
-            continue;
-        }
-        unlink_stream(s);
+    struct mrt_stream *s;
+    while ((s = take_ended(m)) != NULL) {
         m->host->http_stream_end(s->x);
         deliver_about(m, "event_stream_detached", s->peer);
         free_stream(s);
-        s = m->streams; /* telling may have ended others */
     }
     if (m->streams == NULL) {
         stop_watching(m);
@@ -180,7 +187,7 @@ static void end_all(struct mrt *m)
 {
     while (m->streams != NULL) {
         struct mrt_stream *s = m->streams;
-        unlink_stream(s);
+        m->streams = s->next;
         m->host->http_stream_end(s->x);
         free_stream(s);
     }

@@ -182,7 +182,7 @@ static bool find_group(struct mrt_request *rq, struct mrt_apps *out)
         mrt_answer_message(rq->m, rq->x, 404, "Group '%s' does not exist", rq->id);
     } else {
         if (out->count > 0) {
-            qsort(out->v, out->count, sizeof(*out->v), compare_apps);
+            qsort(out->v, out->count, sizeof(void *), compare_apps);
         }
         return true;
     }
@@ -295,7 +295,7 @@ void mrt_group_version(struct mrt_request *rq)
     } else if (rc < 0) {
         mrt_answer_not_ready(rq->m, rq->x, rc);
     } else {
-        qsort(apps.v, apps.count, sizeof(*apps.v), compare_apps);
+        qsort(apps.v, apps.count, sizeof(void *), compare_apps);
         struct tree t = {.apps = &apps, .show = read_show(rq->http), .as_they_are = true};
         t.pages = mrt_pages_create(rq, MRT_JSON, mrt_page_app);
         add_group(&t, rq->id, 0, apps.count);

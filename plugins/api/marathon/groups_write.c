@@ -26,7 +26,7 @@ static void change_release(struct change *ch)
 
 static void submit_change(struct mrt_call *c, const struct change *ch, bool create_only)
 {
-    const struct mu_app **apps = mrt_calloc(ch->put.count + 1, sizeof(*apps));
+    const struct mu_app **apps = mrt_calloc(ch->put.count + 1, sizeof(void *));
     for (size_t i = 0; i < ch->put.count; i++) {
         apps[i] = ch->put.v[i];
     }

@@ -11,7 +11,7 @@ enum {
     PROGRAM_MAX = 512 * 1024 * 1024, /* all ids */
 };
 
-static const char KIND_TEXT = 't', KIND_APP = 'a';
+enum kind { KIND_TEXT = 't', KIND_APP = 'a' };
 
 struct mrt_pages *
 mrt_pages_create(const struct mrt_request *rq, const char *type, mrt_pages_cb write_app)
@@ -33,9 +33,9 @@ void mrt_pages_free(struct mrt_pages *p)
     free(p);
 }
 
-static void add(struct mrt_pages *p, char kind, const char *text)
+static void add(struct mrt_pages *p, enum kind kind, const char *text)
 {
-    (void)mu_buf_putc(&p->program, kind);
+    (void)mu_buf_putc(&p->program, (char)kind);
     (void)mu_buf_append(&p->program, text, strlen(text) + 1);
 }
 
@@ -156,7 +156,8 @@ void mrt_pages_stop(struct mrt *m)
 {
     while (m->pages != NULL) {
         struct mrt_pages *p = m->pages;
-        unlink_pages(p);
+        m->pages = p->next;
+        m->pages_count--;
         m->host->http_stream_end(p->x);
         mrt_pages_free(p);
     }

@@ -3,11 +3,11 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <muster/json_writer.h>
 #include <muster/task.h>
+
+#include "alloc.h"
 
 /* A request may be wrong in more ways than anybody reads. */
 #define PROBLEMS_MAX 100
@@ -19,10 +19,7 @@ void mrt_problem_add(
         return;
     }
     if (p->v == NULL) {
-        p->v = calloc(PROBLEMS_MAX, sizeof(*p->v));
-        if (p->v == NULL) {
-            abort(); /* a small fixed size: out of memory here is the end */
-        }
+        p->v = mrt_calloc(PROBLEMS_MAX, sizeof(*p->v));
         p->cap = PROBLEMS_MAX;
     }
     char text[512];
