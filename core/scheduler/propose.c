@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "scheduler/commands.h"
+#include "scheduler/pattern.h"
 
 static const char locked_text[] =
     "App is locked by one or more deployments. Override with the option '?force=true'. "
@@ -74,6 +75,27 @@ static bool was_given(const struct deployment *d, const char *id)
     return false;
 }
 
+/* An expression that nothing can match would leave the app waiting for ever. */
+static int check_expressions(const struct mu_app *app, struct outcome *o)
+{
+    for (size_t i = 0; i < app->constraint_count; i++) {
+        const struct mu_constraint *c = &app->constraints[i];
+        struct mu_error err;
+        if ((c->op != MU_OP_LIKE && c->op != MU_OP_UNLIKE) || c->value == NULL) {
+            continue;
+        }
+        struct pattern *p = pattern_create(c->value, &err);
+        pattern_destroy(p);
+        if (p == NULL) {
+            o->path = "/constraints";
+            return mu_fail(&o->err, MU_E_INVALID,
+                           "'%.64s' is not a valid regular expression: %s", c->value,
+                           err.text);
+        }
+    }
+    return 0;
+}
+
 static int put_app(struct scheduler *s,
                    struct proposal *p,
                    const struct mu_app *given,
@@ -89,8 +111,12 @@ static int put_app(struct scheduler *s,
         o->path = "/id";
         return mu_fail(&o->err, MU_E_INVALID, "app '%s' is given twice", given->id);
     }
+    int rc = check_expressions(given, o);
+    if (rc != 0) {
+        return rc;
+    }
     struct mu_app *app = mu_app_clone(given);
-    int rc = app_assign_ports(s, app, old, port_uses, &o->err);
+    rc = app_assign_ports(s, app, old, port_uses, &o->err);
     if (rc == 0 && is_unchanged(old, app)) {
         MU_VEC_PUSH(&p->results, mu_app_ref(old));
     } else if (rc == 0) {

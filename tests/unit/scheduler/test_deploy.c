@@ -156,6 +156,14 @@ static void refusals_name_their_reason(void **state)
     id[sizeof(id) - 1] = '\0';
     c = world_put(&w, make_app(id, 1));
     assert_refused_with(&w, c, MU_E_INVALID, "app id is longer than 218 bytes");
+    struct mu_app *picky = make_app("/picky", 1);
+    struct mu_constraint *like = mu_app_add_constraint(picky);
+    mu_text_set(&like->field, "hostname");
+    mu_text_set(&like->value, "(");
+    like->op = MU_OP_LIKE;
+    c = world_put(&w, picky);
+    assert_int_equal(world_reply(&w, c)->status, MU_E_INVALID);
+    assert_string_equal(world_reply(&w, c)->path, "/constraints");
     c = world_put(&w, make_app("relative", 1));
     assert_int_equal(world_reply(&w, c)->status, MU_E_INVALID);
     assert_int_equal(view_count(&w, MU_Q_APPS, NULL), 1);
