@@ -34,10 +34,10 @@ void agent_destroy(struct agent *a)
         agent_task_free(a->completed.v[i]);
     }
     free(a->completed.v);
-    for (size_t i = 0; i < a->todos.count; i++) {
-        free(a->todos.v[i].key);
+    for (size_t i = 0; i < a->thens.count; i++) {
+        free(a->thens.v[i].key);
     }
-    free(a->todos.v);
+    free(a->thens.v);
     for (size_t i = 0; i < a->garbage.count; i++) {
         free(a->garbage.v[i].sandbox);
     }
@@ -47,23 +47,23 @@ void agent_destroy(struct agent *a)
     free(a);
 }
 
-static void do_todo(struct agent *a, const struct todo *x)
+static void do_then(struct agent *a, const struct then *x)
 {
     struct task *t = x->key == NULL ? NULL : mu_omap_get(&a->tasks, x->key);
     switch (x->kind) {
-    case TODO_NOTHING:
+    case THEN_NOTHING:
         break;
-    case TODO_PREPARE:
+    case THEN_PREPARE:
         if (t != NULL && t->phase == PHASE_ACCEPTED) {
             agent_task_prepare(a, t);
         }
         break;
-    case TODO_LAUNCH:
+    case THEN_LAUNCH:
         if (t != NULL) {
             agent_task_launch(a, t);
         }
         break;
-    case TODO_SEND:
+    case THEN_SEND:
         agent_update_durable(a, x->key, &x->uuid);
         break;
     }
@@ -80,10 +80,10 @@ static void on_journalled(struct agent *a, const struct agent_event *ev)
                   "ones are left alone; free the disk and restart the agent",
                   mu_strerror(ev->status));
     }
-    while (a->todos.count > 0 && a->todos.v[0].token <= ev->token) {
-        struct todo x = a->todos.v[0];
-        MU_VEC_REMOVE(&a->todos, 0);
-        do_todo(a, &x);
+    while (a->thens.count > 0 && a->thens.v[0].token <= ev->token) {
+        struct then x = a->thens.v[0];
+        MU_VEC_REMOVE(&a->thens, 0);
+        do_then(a, &x);
         free(x.key);
     }
 }

@@ -72,7 +72,7 @@ struct mu_msg *agent_emit_send(struct agent *a, enum mu_msg_type type)
 
 struct agent_record *agent_journal(struct agent *a,
                                    enum agent_record_type type,
-                                   enum todo_kind todo,
+                                   enum then_kind then,
                                    const struct task *t)
 {
     struct agent_effect *e = agent_emit(a, AGENT_FX_JOURNAL);
@@ -80,7 +80,7 @@ struct agent_record *agent_journal(struct agent *a,
     a->records_since_compact++;
     e->record.type = type;
     e->record.wall_ms = a->now.wall_ms;
-    struct todo x = {.token = e->token, .kind = todo};
+    struct then x = {.token = e->token, .kind = then};
     if (t != NULL) {
         e->record.framework_id = t->framework.id;
         e->record.task_id = t->info->id;
@@ -89,6 +89,6 @@ struct agent_record *agent_journal(struct agent *a,
         agent_task_key(&t->framework.id, &t->info->id, key);
         x.key = mu_xstrdup(key);
     }
-    MU_VEC_PUSH(&a->todos, x);
+    MU_VEC_PUSH(&a->thens, x);
     return &e->record;
 }

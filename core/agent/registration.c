@@ -107,7 +107,7 @@ void agent_on_registered(struct agent *a, const struct mu_msg *m)
     }
     if (MU_ID_EMPTY(a->info.id)) {
         a->info.id = m->agent_id;
-        agent_journal(a, AGENT_REC_ID, TODO_NOTHING, NULL)->agent_id = m->agent_id;
+        agent_journal(a, AGENT_REC_ID, THEN_NOTHING, NULL)->agent_id = m->agent_id;
     } else if (strcmp(a->info.id.s, m->agent_id.s) != 0) {
         agent_log(a, MU_WARN,
                   "the master answered for agent %s, but this is agent %s; waiting for "

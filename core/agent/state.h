@@ -62,12 +62,12 @@ struct task {
     struct mu_pairs env;                     /* what the container gets */
 };
 
-enum todo_kind { TODO_NOTHING, TODO_PREPARE, TODO_LAUNCH, TODO_SEND };
+enum then_kind { THEN_NOTHING, THEN_PREPARE, THEN_LAUNCH, THEN_SEND };
 
 /* What is to be done when a journal record is durable. */
-struct todo {
+struct then {
     uint64_t token;
-    enum todo_kind kind;
+    enum then_kind kind;
     char *key;
     struct mu_uuid uuid;
 };
@@ -89,7 +89,7 @@ struct agent {
     struct mu_omap tasks;            /* "<framework>/<task>" -> struct task */
     struct mu_omap containers;       /* container id -> struct task */
     MU_VEC(struct task *) completed; /* oldest first, at most cfg.max_completed_tasks */
-    MU_VEC(struct todo) todos;       /* in the order of their tokens */
+    MU_VEC(struct then) thens;       /* in the order of their tokens */
     MU_VEC(struct garbage) garbage;
     uint64_t last_token, records_since_compact;
     bool journal_failed;
@@ -118,7 +118,7 @@ agent_emit_send(struct agent *a,
  * record. */
 struct agent_record *agent_journal(struct agent *a,
                                    enum agent_record_type type,
-                                   enum todo_kind todo,
+                                   enum then_kind then,
                                    const struct task *t);
 
 /* tasks.c */

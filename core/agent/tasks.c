@@ -177,7 +177,7 @@ void agent_task_run(struct agent *a, const struct mu_msg *m)
         mu_xasprintf("%s/slaves/%s/frameworks/%s/executors/%s/runs/%s", a->work_dir,
                      a->info.id.s, f->id.s, info->id.s, container.s);
     struct task *t = agent_task_create(a, info, f, &container, sandbox);
-    struct agent_record *r = agent_journal(a, AGENT_REC_TASK, TODO_PREPARE, t);
+    struct agent_record *r = agent_journal(a, AGENT_REC_TASK, THEN_PREPARE, t);
     r->task = mu_task_info_ref(info);
     mu_framework_info_copy(&r->framework, f);
     r->sandbox = mu_xstrdup(sandbox);
@@ -235,7 +235,7 @@ void agent_task_on_prepared(struct agent *a, const struct agent_event *ev)
     }
     (void)snprintf(t->containerizer, sizeof(t->containerizer), "%s", ev->text);
     t->phase = PHASE_CHOSEN;
-    struct agent_record *r = agent_journal(a, AGENT_REC_LAUNCHED, TODO_LAUNCH, t);
+    struct agent_record *r = agent_journal(a, AGENT_REC_LAUNCHED, THEN_LAUNCH, t);
     memcpy(r->containerizer, t->containerizer, sizeof(r->containerizer));
 }
 
@@ -380,7 +380,7 @@ void agent_task_kill(struct agent *a, const struct mu_msg *m)
     }
     t->kill_asked = true;
     t->grace_ms = grace;
-    struct agent_record *r = agent_journal(a, AGENT_REC_KILL, TODO_NOTHING, t);
+    struct agent_record *r = agent_journal(a, AGENT_REC_KILL, THEN_NOTHING, t);
     r->has_grace = true;
     r->grace_ms = grace;
     if (first && t->phase == PHASE_RUNNING &&
@@ -431,7 +431,7 @@ void agent_task_maybe_forget(struct agent *a, struct task *t)
         return;
     }
     t->forgetting = true;
-    struct agent_record *r = agent_journal(a, AGENT_REC_FORGET, TODO_NOTHING, t);
+    struct agent_record *r = agent_journal(a, AGENT_REC_FORGET, THEN_NOTHING, t);
     r->sandbox = mu_xstrdup(t->sandbox);
     agent_garbage_add(a, t->sandbox, a->now.wall_ms);
     char key[AGENT_KEY_MAX];

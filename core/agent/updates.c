@@ -50,10 +50,10 @@ void agent_update_add(struct agent *a,
     if (t->terminal) {
         a->ended[state]++;
     }
-    struct agent_record *r = agent_journal(a, AGENT_REC_UPDATE, TODO_SEND, t);
+    struct agent_record *r = agent_journal(a, AGENT_REC_UPDATE, THEN_SEND, t);
     r->status = u.status;
     r->uuid = u.status.uuid;
-    a->todos.v[a->todos.count - 1].uuid = u.status.uuid;
+    a->thens.v[a->thens.count - 1].uuid = u.status.uuid;
 }
 
 static void send_head(struct agent *a, struct task *t)
@@ -93,7 +93,7 @@ void agent_update_acknowledged(struct agent *a, const struct mu_msg *m)
     }
     bool terminal =
         mu_task_state_is_terminal((enum mu_task_state)t->updates.v[0].status.state);
-    agent_journal(a, AGENT_REC_ACK, TODO_NOTHING, t)->uuid = m->uuid;
+    agent_journal(a, AGENT_REC_ACK, THEN_NOTHING, t)->uuid = m->uuid;
     MU_VEC_REMOVE(&t->updates, 0);
     t->retry_at_ms = MU_NEVER_MS;
     t->retry_interval_ms = RETRY_MIN_MS;
