@@ -6,21 +6,27 @@
 
 /* Words of a `docker run` line -> parameters: "-v /a:/b", "--net=host", "--privileged".
  */
-static void options_to_parameters(const struct mu_strings *options, struct mu_pairs *out)
+static void options_to_parameters(const struct mrt_at *in,
+                                  const struct mu_strings *options,
+                                  struct mu_pairs *out)
 {
     for (size_t i = 0; i < options->count; i++) {
-        const char *word = options->v[i] + strspn(options->v[i], "-");
-        const char *equals = strchr(word, '=');
-        if (equals != NULL && options->v[i][0] == '-') {
-            char *key = strndup(word, (size_t)(equals - word));
-            mu_pairs_add(out, key == NULL ? "" : key, equals + 1);
-            free(key);
-        } else if (i + 1 < options->count && options->v[i + 1][0] != '-') {
-            mu_pairs_add(out, word, options->v[i + 1]);
-            i++;
-        } else {
-            mu_pairs_add(out, word, "");
+        const char *name = options->v[i] + strspn(options->v[i], "-");
+        size_t len = strcspn(name, "=");
+        if (name == options->v[i] || len == 0) {
+            char path[MRT_PATH_MAX];
+            mrt_path_index(in, "options", i, path);
+            mrt_problem_add(in->problems, MRT_MODEL, path,
+                            "must be an option of 'docker run'");
+            continue;
         }
+        bool has_next = i + 1 < options->count && options->v[i + 1][0] != '-';
+        const char *value = name[len] == '=' ? name + len + 1
+                            : has_next       ? options->v[++i]
+                                             : "";
+        char *key = strndup(name, len);
+        mu_pairs_add(out, key == NULL ? name : key, value);
+        free(key);
     }
 }
 
@@ -43,7 +49,7 @@ decode_old_container(struct mrt_net *n, const struct mrt_at *in, const json_t *c
     free(image);
     struct mu_strings options = {0};
     if (mrt_read_strings(in, c, "options", &options)) {
-        options_to_parameters(&options, &n->app->parameters);
+        options_to_parameters(in, &options, &n->app->parameters);
     }
     mu_strings_release(&options);
 }
