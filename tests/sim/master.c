@@ -62,8 +62,8 @@ static void apply(struct sim *s, struct commit *c)
 
 static void on_commit_done(struct sim *s, struct event *e)
 {
-    if (s->commits.count == 0) {
-        return;
+    if (s->commits.count == 0 || s->commits.v[0]->serial != e->number) {
+        return; /* its commit was lost with an earlier process */
     }
     struct commit *c = s->commits.v[0]; /* in order: the event is about the oldest */
     MU_VEC_REMOVE(&s->commits, 0);
@@ -95,6 +95,7 @@ static struct commit *commit_create(struct sim *s, bool is_apps, uint64_t token)
     c->is_apps = is_apps;
     c->token = token;
     c->gen = s->master_gen;
+    c->serial = ++s->commit_serial;
     return c;
 }
 
@@ -111,7 +112,7 @@ static void commit_submit(struct sim *s, struct commit *c)
         sim_chance(s, s->faults.slow_commit) ? sim_rand(s, 500, 8000) : sim_rand(s, 1, 5);
     uint64_t at = s->now.mono_ms + delay;
     s->commit_at = at > s->commit_at ? at : s->commit_at;
-    later(s, s->commit_at - s->now.mono_ms, "commit", on_commit_done);
+    later(s, s->commit_at - s->now.mono_ms, "commit", on_commit_done)->number = c->serial;
 }
 
 /* A process that dies leaves a prefix of what it had asked for. */

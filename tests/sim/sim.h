@@ -80,7 +80,7 @@ struct agent_node {
 
 struct commit {
     bool is_apps;
-    uint64_t token, gen;
+    uint64_t token, gen, serial;
     MU_VEC(char *) keys;
     MU_VEC(struct mu_buf) values; /* data NULL: delete */
 };
@@ -124,7 +124,7 @@ struct sim {
     bool leading, abdicating;
     struct mu_omap store[2]; /* "master", "apps": durable; values are struct mu_buf */
     MU_VEC(struct commit *) commits; /* in order, not applied yet */
-    uint64_t commit_at, command_token;
+    uint64_t commit_at, commit_serial, command_token;
     struct mu_omap asked_to_stop; /* task ids for which the scheduler sent KILL */
 
     size_t agent_count;
