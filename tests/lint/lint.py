@@ -34,9 +34,12 @@ ARROWS = {
     "core/runtime": (("base", "domain", "codec", "master", "agent", "scheduler", "runtime"),
                      ("uv.h", "ltdl.h", "curl/", "llhttp.h", "zlib.h", "jansson.h")),
 }
+# What two plugins share: the ZooKeeper session, which election and registry both stand on.
+SHARED = {"plugins/election/zk": "plugins/zk", "plugins/registry/zk": "plugins/zk"}
 # Plugins: the one library each exists for, beside jansson in codec*.c. Plugins that watch
 # sockets or processes use the host's loop.
 PLUGIN_LIBRARIES = {
+    "plugins/zk": ("zookeeper/", "uv.h"),
     "plugins/election/zk": ("zookeeper/",),
     "plugins/registry/zk": ("zookeeper/",),
     "plugins/containerizer/mesos": ("uv.h",),
@@ -122,7 +125,7 @@ def folder_of(path):
     for folder in ARROWS:
         if path.startswith(folder + "/"):
             return folder
-    match = re.match(r"(plugins/\w+/\w+)/", path)
+    match = re.match(r"(plugins/zk|plugins/\w+/\w+)/", path)
     return match.group(1) if match else None
 
 
@@ -145,9 +148,10 @@ def include_error(root, path, folder, name, is_system):
         return f"{folder} may not use this library"
     if in_plugin:
         here = (root / path).parent
-        for base in (here, root / folder):
+        shared = root / SHARED.get(folder, folder)
+        for base, owner in ((here, root / folder), (root / folder, root / folder), (shared.parent, shared)):
             target = (base / name).resolve()
-            if target.is_file() and target.is_relative_to((root / folder).resolve()):
+            if target.is_file() and target.is_relative_to(owner.resolve()):
                 return None
         return "a plugin includes <muster/...> and its own folder only"
     if "/" not in name:

@@ -49,6 +49,11 @@ struct mu_election_ops {
                   const struct mu_member *member,
                   const char *proof,
                   struct mu_error *err);
+    /* Optional (NULL: for ever): until when, on host->now_ms, the leadership holds for
+     * certain without a further word from the election; 0 when it does not lead. The core
+     * asks before it acts as the leader, since a process that was frozen may read requests
+     * before its timers run. */
+    uint64_t (*lease_ms)(void *instance);
 };
 
 MU_EXTERN_C_END
