@@ -54,9 +54,9 @@ def free_ports(count):
             s.close()
 
 
-def request(port, method, path, body=None, headers=None, timeout=20):
+def request(port, method, path, body=None, headers=None, timeout=20, host="127.0.0.1"):
     """(status, headers, parsed JSON or text)"""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    connection = http.client.HTTPConnection(host, port, timeout=timeout)
     try:
         data = body if isinstance(body, (bytes, str, type(None))) else json.dumps(body)
         connection.request(method, path, data, {"Content-Type": "application/json", **(headers or {})})
@@ -74,13 +74,13 @@ def request(port, method, path, body=None, headers=None, timeout=20):
 class Process:
     """One muster process. stop() is SIGTERM, kill() is kill -9."""
 
-    def __init__(self, args, log):
-        self.args, self.log = args, log
+    def __init__(self, args, log, prefix=()):
+        self.args, self.log, self.prefix = args, log, prefix
         self.popen = None
 
     def start(self):
         with open(self.log, "ab") as out:
-            self.popen = subprocess.Popen([MUSTER, *self.args], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+            self.popen = subprocess.Popen([*self.prefix, MUSTER, *self.args], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         return self
 
     def alive(self):
