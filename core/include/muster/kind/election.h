@@ -51,8 +51,8 @@ struct mu_election_ops {
                   struct mu_error *err);
     /* Optional (NULL: for ever): until when, on host->now_ms, the leadership holds for
      * certain without a further word from the election; 0 when it does not lead. The core
-     * asks before it acts as the leader, since a process that was frozen may read requests
-     * before its timers run. */
+     * asks before it acts as the leader, since a process that was frozen may read
+     * requests before its timers run. */
     uint64_t (*lease_ms)(void *instance);
 };
 
