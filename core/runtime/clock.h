@@ -8,7 +8,8 @@
 
 #include <stdint.h>
 
-/* Milliseconds of a clock that never steps back; its zero means nothing. */
+/* Milliseconds of a clock that never steps back and goes on while the machine is
+ * suspended, read now; its zero means nothing. */
 uint64_t rt_clock_now_ms(void);
 /* Milliseconds since 1970, as the host's clock has it now. */
 int64_t rt_clock_wall_ms(void);

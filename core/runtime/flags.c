@@ -217,6 +217,26 @@ complain(struct parse *p, const char *fmt, ...)
     p->failed = true;
 }
 
+int flags_assign(struct flags *f,
+                 const char *full_name,
+                 const char *text,
+                 struct mu_error *err)
+{
+    int status = MU_E_NOT_FOUND;
+    for (size_t i = 0; i < f->entries.count; i++) {
+        const struct entry *e = &f->entries.v[i];
+        if (strcmp(e->full_name, full_name) != 0) {
+            continue;
+        }
+        struct mu_flags *values = f->groups.v[e->group].values;
+        status = mu_flags_assign(values, e->flag->name, text, err);
+        if (status < 0) {
+            return status;
+        }
+    }
+    return status == 0 ? 0 : mu_fail(err, status, "no flag '--%s'", full_name);
+}
+
 /* Gives the value to every table that declares the name. origin: "--port", "MUSTER_PORT".
  */
 static void
@@ -232,16 +252,8 @@ give(struct parse *p, const struct entry *first, const char *origin, const char 
         }
         text = content;
     }
-    for (size_t i = 0; i < p->f->entries.count; i++) {
-        const struct entry *e = &p->f->entries.v[i];
-        if (strcmp(e->full_name, first->full_name) != 0) {
-            continue;
-        }
-        struct mu_flags *values = p->f->groups.v[e->group].values;
-        if (mu_flags_assign(values, e->flag->name, text, &err) < 0) {
-            complain(p, "%s: %s", origin, err.text);
-            break;
-        }
+    if (flags_assign(p->f, first->full_name, text, &err) < 0) {
+        complain(p, "%s: %s", origin, err.text);
     }
     free(content);
 }
@@ -429,6 +441,23 @@ int flags_parse(struct flags *f,
 
 /* ---- showing ---- */
 
+/* zk://USER:SECRET@HOST:PORT,.../PATH: whatever a secret is made of, it ends at the last
+ * '@' before the path. */
+static void hide_zk_secret(struct mu_buf *shown)
+{
+    char *scheme = shown->data == NULL ? NULL : strstr(shown->data, "zk://");
+    if (scheme == NULL) {
+        return;
+    }
+    char *start = scheme + strlen("zk://");
+    const char *at = memrchr(start, '@', strcspn(start, "/"));
+    if (at != NULL) {
+        mu_auto_free char *rest = mu_xstrdup(at);
+        shown->len = (size_t)(start - shown->data);
+        (void)mu_buf_printf(shown, "***%s", rest);
+    }
+}
+
 void flags_each(const struct flags *f,
                 void (*cb)(void *arg, const char *full_name, const char *value),
                 void *arg)
@@ -448,6 +477,7 @@ void flags_each(const struct flags *f,
             cb(arg, e->full_name, "***");
         } else {
             (void)mu_buf_puts(&shown, text);
+            hide_zk_secret(&shown);
             rt_hide_credentials(&shown);
             cb(arg, e->full_name, mu_buf_str(&shown));
         }

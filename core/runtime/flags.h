@@ -57,6 +57,13 @@ MU_NODISCARD int flags_parse(struct flags *f,
                              struct mu_buf *errors,
                              struct mu_buf *warnings);
 
+/* As if the user had given the flag so, to every table that declares the name. The same
+ * errors as a parse makes, without the flag's name. */
+MU_NODISCARD int flags_assign(struct flags *f,
+                              const char *full_name,
+                              const char *text,
+                              struct mu_error *err);
+
 /* Every flag with its effective value as text (NULL: unset), secrets hidden, in the order
  * of the tables; shared global names once. */
 void flags_each(const struct flags *f,

@@ -18,6 +18,8 @@
 #define BACKOFF_MIN_MS 100u
 #define BACKOFF_MAX_MS 2000u
 #define POST_TIMEOUT_MS 30000u
+/* Many agents hear of a new leader at once: spread them, by less than anybody notices. */
+#define SPREAD_MS 10u
 
 enum link_state { LINK_IDLE, LINK_OFFERED, LINK_OPENING, LINK_OPEN, LINK_WAITING };
 
@@ -76,6 +78,22 @@ static void on_backoff(void *arg)
     offer(c);
 }
 
+static void try_in(struct link_client *c, uint64_t delay_ms)
+{
+    c->host->timer_cancel(c->host, c->timer);
+    c->timer = c->host->timer_start(c->host, delay_ms, on_backoff, c);
+}
+
+/* At a random point of the second half of what is due: agents that lost their master
+ * together do not come back together. */
+static void try_after_backoff(struct link_client *c)
+{
+    uint64_t half = c->backoff_ms / 2;
+    try_in(c, half + c->host->random(c->host) % (half + 1));
+    c->backoff_ms =
+        c->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : c->backoff_ms * 2;
+}
+
 /* Leave the current link; with a reason it is reported. Then wait for the next try, or
  * idle without a master. */
 static void drop(struct link_client *c, const char *why)
@@ -94,10 +112,12 @@ static void drop(struct link_client *c, const char *why)
         return;
     }
     if (c->master != NULL) {
+        bool follows = c->redirect != NULL && c->backoff_ms == BACKOFF_MIN_MS;
         c->state = LINK_WAITING;
-        c->timer = c->host->timer_start(c->host, c->backoff_ms, on_backoff, c);
-        c->backoff_ms =
-            c->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : c->backoff_ms * 2;
+        try_after_backoff(c);
+        if (follows) { /* at once; but two that name each other are not run between */
+            try_in(c, 0);
+        }
     }
     if (was_up) {
         c->events->down(c->arg, link, why);
@@ -284,23 +304,41 @@ struct link_client *link_client_create(const struct mu_host *host,
     return c;
 }
 
+/* Named anew, at the address that is tried or used already. A stream that is open goes on
+ * (if it is to a process that is gone it ends by itself); a wait is over. */
+static void renew(struct link_client *c)
+{
+    if (c->state == LINK_WAITING && !c->stopping) {
+        c->backoff_ms = BACKOFF_MIN_MS;
+        try_in(c, c->host->random(c->host) % (SPREAD_MS + 1));
+    }
+}
+
+static bool is_at(const char *address, const char *host_port)
+{
+    return address != NULL && host_port != NULL && strcmp(address, host_port) == 0;
+}
+
 void link_client_set_master(struct link_client *c, const char *host_port)
 {
-    bool same = host_port == NULL
-                    ? c->master == NULL
-                    : c->master != NULL && strcmp(host_port, c->master) == 0;
-    if (same) {
+    if (host_port == NULL ? c->master == NULL : is_at(c->master, host_port)) {
+        renew(c);
         return;
     }
+    bool is_followed = (c->state == LINK_OPENING || c->state == LINK_OPEN) &&
+                       is_at(c->target, host_port); /* by a redirect */
+    bool is_first = c->master == NULL;
     free(c->master);
     c->master = mu_xstrdup(host_port);
     free(c->redirect);
     c->redirect = NULL;
     c->backoff_ms = BACKOFF_MIN_MS;
+    if (is_followed) {
+        return;
+    }
     drop(c, host_port == NULL ? "no master is known" : "another master leads");
     if (c->master != NULL && !c->stopping) {
-        c->host->timer_cancel(c->host, c->timer);
-        c->timer = c->host->timer_start(c->host, 0, on_backoff, c);
+        try_in(c, is_first ? 0 : c->host->random(c->host) % (SPREAD_MS + 1));
     }
 }
 

@@ -113,23 +113,48 @@ select_list(struct check *c, const char *flag, const char *out[OPTIONS_PLUGINS_M
     return count;
 }
 
+/* A file of one line may well have blanks around it. */
+static const char *skip_blanks(const char *text)
+{
+    return text == NULL ? NULL : text + strspn(text, " \t\r\n");
+}
+
 static bool is_zk_url(const char *text)
 {
-    return text != NULL && strncmp(text, "zk://", 5) == 0;
+    return text != NULL && strncmp(skip_blanks(text), "zk://", 5) == 0;
+}
+
+const char *options_master_url(uint32_t command, const struct mu_flags *flags)
+{
+    const char *master =
+        command == OPTIONS_AGENT ? mu_flags_string(flags, "master") : NULL;
+    return is_zk_url(master) ? master : NULL;
 }
 
 static bool wants_zk(uint32_t command, const struct mu_flags *flags)
 {
     return mu_flags_string(flags, "zk") != NULL ||
-           (command == OPTIONS_AGENT && is_zk_url(mu_flags_string(flags, "master")));
+           options_master_url(command, flags) != NULL;
+}
+
+static bool is_zk(const char *plugin)
+{
+    return plugin != NULL && strcmp(plugin, "zk") == 0;
+}
+
+static const char *default_registry(const struct mu_flags *flags, const char *election)
+{
+    if (is_zk(election)) {
+        return "zk"; /* what one master keeps on its disk is no use to the others */
+    }
+    return mu_flags_string(flags, "work_dir") != NULL ? "replicated_log" : "in_memory";
 }
 
 static void select_registries(const struct mu_flags *flags, struct options_selection *out)
 {
     out->registry = mu_flags_string(flags, "registry");
     if (out->registry == NULL) {
-        out->registry =
-            mu_flags_string(flags, "work_dir") != NULL ? "replicated_log" : "in_memory";
+        out->registry = default_registry(flags, out->election);
     }
     if (strcmp(out->registry, "log_storage") == 0) {
         out->registry = "replicated_log"; /* its other name in Mesos */
@@ -137,8 +162,7 @@ static void select_registries(const struct mu_flags *flags, struct options_selec
     out->app_registry = mu_flags_string(flags, "app_registry");
     if (out->app_registry == NULL) {
         bool is_lost = strcmp(out->registry, "in_memory") == 0;
-        bool has_zk = out->election != NULL && strcmp(out->election, "zk") == 0;
-        out->app_registry = is_lost && has_zk ? "zk" : out->registry;
+        out->app_registry = is_lost && is_zk(out->election) ? "zk" : out->registry;
     }
 }
 
@@ -196,7 +220,7 @@ check_duration(struct check *c, const char *flag, uint64_t min_ms, uint64_t max_
 
 static void check_zk_url(struct check *c, const char *flag)
 {
-    const char *url = mu_flags_string(c->flags, flag);
+    const char *url = skip_blanks(mu_flags_string(c->flags, flag));
     if (url == NULL) {
         return;
     }
@@ -227,21 +251,51 @@ static void check_ip(struct check *c, const char *flag)
 
 static const int64_t day_ms = INT64_C(24) * 3600 * 1000;
 
-static void check_master(struct check *c, const struct options_selection *plugins)
+static void check_zk(struct check *c, const struct options_selection *plugins)
+{
+    check_zk_url(c, "zk");
+    if (is_zk(plugins->election) && !wants_zk(c->command, c->flags)) {
+        complain(c, "--election=zk needs the servers: --zk=zk://HOST:PORT,.../PATH");
+    }
+    check_duration(c, "zk_session_timeout", 500, 15 * 60 * 1000);
+}
+
+/* Other masters could not read what the log of this one says. */
+static void check_log_is_alone(struct check *c, const char *flag, const char *registry)
+{
+    if (strcmp(registry, "replicated_log") == 0) {
+        complain(c,
+                 "--%s=replicated_log: the log is not replicated between masters yet, so "
+                 "it cannot be used with an election between them; use --registry=zk "
+                 "(the default), or "
+                 "--registry=in_memory, with which agents bring their state back and "
+                 "--app_registry=zk (its default then) keeps the apps",
+                 flag);
+    }
+}
+
+static void check_registries(struct check *c, const struct options_selection *plugins)
 {
     MU_PRE(plugins->registry != NULL && plugins->app_registry != NULL);
+    if (plugins->election != NULL && strcmp(plugins->election, "in_memory") != 0) {
+        check_log_is_alone(c, "registry", plugins->registry);
+        if (strcmp(plugins->registry, plugins->app_registry) != 0) {
+            check_log_is_alone(c, "app_registry", plugins->app_registry);
+        }
+        return;
+    }
     bool has_log = strcmp(plugins->registry, "replicated_log") == 0 ||
                    strcmp(plugins->app_registry, "replicated_log") == 0;
     if (has_log && mu_flags_string(c->flags, "work_dir") == NULL) {
         complain(c, "--work_dir needed for replicated log based registry");
     }
-    bool has_quorum = mu_flags_is_set(c->flags, "quorum");
-    if (has_quorum) {
+}
+
+static void check_master(struct check *c, const struct options_selection *plugins)
+{
+    check_registries(c, plugins);
+    if (mu_flags_is_set(c->flags, "quorum")) {
         (void)check_int(c, "quorum", 1, 1000);
-    } else if (has_log && mu_flags_string(c->flags, "zk") != NULL) {
-        complain(c,
-                 "Need to specify --quorum for replicated log based registry when using "
-                 "ZooKeeper");
     }
     check_duration(c, "agent_ping_timeout", 1000, 15 * 60 * 1000);
     (void)check_int(c, "max_agent_ping_timeouts", 1, 1000000);
@@ -289,21 +343,41 @@ static void check_agent(struct check *c)
     mu_resources_release(&resources);
 }
 
-/* "host:port" of the one master, or NULL when the election tells. */
-static const char *resolve_fixed_master(struct check *c)
+static bool is_host_port(const char *text)
 {
-    if (c->command != OPTIONS_AGENT || mu_flags_string(c->flags, "zk") != NULL) {
+    const char *colon = strrchr(text, ':');
+    return colon != NULL && colon != text && colon[1] != '\0' &&
+           strspn(colon + 1, "0123456789") == strlen(colon + 1) &&
+           strpbrk(text, "/@ \t") == NULL;
+}
+
+/* "host:port" of the one master, or NULL when the election tells. */
+static const char *resolve_fixed_master(struct check *c,
+                                        const struct options_selection *plugins)
+{
+    if (c->command != OPTIONS_AGENT) {
         return NULL;
     }
-    const char *master = mu_flags_string(c->flags, "master");
+    const char *master = skip_blanks(mu_flags_string(c->flags, "master"));
+    const char *zk = mu_flags_string(c->flags, "zk");
+    bool is_given = mu_flags_is_set(c->flags, "master");
     if (is_zk_url(master)) {
         check_zk_url(c, "master");
+        if (zk != NULL && strcmp(skip_blanks(zk), master) != 0) {
+            complain(c, "--master and --zk name different servers; give one of them");
+        }
         return NULL;
     }
-    const char *colon = strrchr(master, ':');
-    if (colon == NULL || colon == master || colon[1] == '\0' ||
-        strspn(colon + 1, "0123456789") != strlen(colon + 1)) {
-        complain(c, "--master: '%s' is neither HOST:PORT nor a zk:// URL", master);
+    if (plugins->election != NULL && !is_given) {
+        return NULL;
+    }
+    if (zk != NULL) {
+        complain(c, "--master names one master and --zk an election; give one of them");
+    }
+    if (!is_host_port(master)) {
+        bool may_be_secret = strchr(master, '@') != NULL; /* a URL, misspelt */
+        complain(c, "--master: '%s' is neither HOST:PORT nor zk://HOST:PORT,.../PATH",
+                 may_be_secret ? "***" : master);
     }
     return master;
 }
@@ -435,7 +509,7 @@ int options_resolve(uint32_t command,
     *out = (struct options){
         .command = command, .roles = options_roles(command), .flags = flags};
     c.failed = options_select(command, flags, &out->plugins, errors) < 0;
-    check_zk_url(&c, "zk");
+    check_zk(&c, &out->plugins);
     if (is_master(command)) {
         check_master(&c, &out->plugins);
         check_scheduler(&c);
@@ -443,7 +517,7 @@ int options_resolve(uint32_t command,
     if (is_agent(command)) {
         check_agent(&c);
     }
-    out->master = resolve_fixed_master(&c);
+    out->master = resolve_fixed_master(&c, &out->plugins);
     resolve_log(&c, out);
     resolve_addresses(&c, out);
     resolve_work_dir(&c, out);

@@ -64,6 +64,9 @@ struct mu_flag *options_table_of_exactly(uint32_t commands);
 /* Old spellings, for flags_set_aliases. */
 const struct flags_alias *options_aliases(void);
 
+/* An agent's --master=zk://...: the same as its --zk would be. NULL: it is none. */
+const char *options_master_url(uint32_t command, const struct mu_flags *flags);
+
 /* Errors: MU_E_INVALID, appended to errors, a line each; out is filled as far as it
  * goes. */
 int options_select(uint32_t command,

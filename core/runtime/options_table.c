@@ -24,8 +24,8 @@ static const struct option option_table[] = {
       "in_memory otherwise."}},
     {MASTERS,
      {"registry", MU_FLAG_STRING, 0, NULL, "NAME",
-      "Registry plugin: where the master keeps its state. Default: replicated_log when "
-      "--work_dir is given, in_memory otherwise."}},
+      "Registry plugin: where the master keeps its state. Default: zk when the election "
+      "is zk, else replicated_log when --work_dir is given, in_memory otherwise."}},
     {MASTERS,
      {"app_registry", MU_FLAG_STRING, 0, NULL, "NAME",
       "Registry plugin for the app scheduler's apps. Default: the same as --registry, "
@@ -75,7 +75,7 @@ static const struct option option_table[] = {
     {OPTIONS_AGENT,
      {"master", MU_FLAG_STRING, 0, "127.0.0.1:5050", "HOST:PORT",
       "Where the master is: HOST:PORT, or zk://HOST:PORT,.../PATH to follow the "
-      "leader."}},
+      "leader, or file:///PATH of a file that holds one of both."}},
 
     /* ---- storage and log ---- */
     {OPTIONS_MASTER,
@@ -98,9 +98,13 @@ static const struct option option_table[] = {
      {"zk", MU_FLAG_STRING, 0, NULL, "URL",
       "ZooKeeper servers for the election: zk://[USER:SECRET@]HOST:PORT,.../PATH, or "
       "file:///PATH of a file that holds this."}},
+    {ALL,
+     {"zk_session_timeout", MU_FLAG_DURATION, 0, "10secs", NULL,
+      "Time after which ZooKeeper takes a silent master for dead: 500ms to 15mins; the "
+      "servers may allow less."}},
     {MASTERS,
      {"quorum", MU_FLAG_INT, 0, NULL, "N",
-      "Majority of the masters; needed by the replicated log when --zk is given."}},
+      "Majority of the masters, for the replicated log; no other registry needs it."}},
     {MASTERS,
      {"cluster", MU_FLAG_STRING, 0, NULL, "NAME", "Name of the cluster, for people."}},
     {MASTERS,

@@ -18,6 +18,7 @@
 #include "runtime/host.h"
 #include "runtime/host_resources.h"
 #include "runtime/master_run.h"
+#include "runtime/member.h"
 #include "runtime/plugins.h"
 #include "runtime/sandbox.h"
 #include "runtime/scheduler_run.h"
@@ -166,17 +167,61 @@ static void on_open(void *arg)
     scheduler_run_connected(r->scheduler, true);
 }
 
+/* Without a leader the agent keeps its last master: that one may well be alive, and it is
+ * ZooKeeper that is away. */
 static void on_leader(void *arg, const struct mu_member *leader)
 {
     struct run *r = arg;
-    if (r->agent == NULL) {
+    if (r->agent != NULL && leader != NULL) {
+        char address[MEMBER_ADDRESS_MAX];
+        member_address(leader, address);
+        agent_run_set_master(r->agent, address);
+    }
+}
+
+/* ---- an agent alone only watches the election ---- */
+
+static void on_detected(void *arg, const struct mu_member *leader)
+{
+    struct run *r = arg;
+    if (leader == NULL) {
+        r->host->log(r->host, MU_WARN,
+                     "no leading master is known, keeping the last one; tasks run on",
+                     NULL);
         return;
     }
-    char address[320];
-    if (leader != NULL) {
-        (void)snprintf(address, sizeof(address), "%s:%u", leader->ip, leader->port);
-    }
-    agent_run_set_master(r->agent, leader == NULL ? NULL : address);
+    char address[MEMBER_ADDRESS_MAX];
+    member_address(leader, address);
+    r->host->log(r->host, MU_INFO, "new leading master detected",
+                 "id=%s address=%s znode=%s", leader->id, address, leader->znode);
+    on_leader(arg, leader);
+}
+
+static void on_never_elected(void *arg, uint64_t epoch)
+{
+    (void)arg;
+    (void)epoch;
+}
+
+static void on_never_lost(void *arg, const char *why)
+{
+    (void)arg;
+    (void)why;
+}
+
+static const struct mu_election_events detector_events = {on_never_elected, on_never_lost,
+                                                          on_detected};
+
+static bool is_detector(const struct run *r)
+{
+    return r->master == NULL && r->agent != NULL && r->rt->election != NULL;
+}
+
+static int start_detector(struct run *r, struct mu_error *err)
+{
+    const struct mu_election_ops *ops = r->rt->election->plugin->ops;
+    int rc = ops->detect(r->rt->election->instance, err);
+    return rc < 0 ? mu_wrap(err, rc, "election %s", r->rt->election->plugin->name) : 0;
 }
 
 static void to_scheduler(void *arg, const struct mu_msg *msg)
@@ -428,6 +473,9 @@ static int start_roles(struct run *r, struct mu_error *err)
             agent_run_set_master(r->agent, r->rt->options->master);
         }
     }
+    if (rc == 0 && is_detector(r)) {
+        rc = start_detector(r, err);
+    }
     if (rc == 0 && r->master != NULL) {
         rc = master_run_start(r->master, err);
         r->master_started = true;
@@ -450,6 +498,10 @@ int run_start(struct runtime *rt, uint32_t roles, struct mu_error *err)
     }
     if ((roles & MU_ROLE_AGENT) != 0) {
         rc = make_agent(r, err);
+    }
+    if (is_detector(r)) {
+        const struct mu_election_ops *ops = rt->election->plugin->ops;
+        ops->listen(rt->election->instance, &detector_events, r);
     }
     rt_host_set_metrics_source(rt->rt, refresh_metrics, r);
     static const uint32_t kinds[] = {MU_KIND_CONTAINERIZER, MU_KIND_REGISTRY,

@@ -213,6 +213,21 @@ static int select_and_load(struct startup *s,
     return status;
 }
 
+/* What an agent's --master=zk://... says is for the plugins, which know it as --zk. */
+static int hand_on_master_url(struct startup *s)
+{
+    const char *url = options_master_url(s->command, s->core);
+    if (url == NULL || mu_flags_string(s->core, "zk") != NULL) {
+        return 0;
+    }
+    struct mu_error err;
+    int status = flags_assign(s->flags, "zk", url, &err);
+    if (status < 0) {
+        (void)mu_buf_printf(&s->errors, "--master: %s\n", err.text);
+    }
+    return status;
+}
+
 static enum startup_outcome
 prepare_run(struct startup *s, const struct startup_input *in, const struct arguments *a)
 {
@@ -227,8 +242,10 @@ prepare_run(struct startup *s, const struct startup_input *in, const struct argu
     }
     /* Without all plugins their flags cannot be told from unknown ones. */
     int parsed = parse(s, in, a, loaded < 0, &s->errors);
+    int handed_on = hand_on_master_url(s);
     int resolved = options_resolve(s->command, s->core, &s->options, &s->errors);
-    return loaded < 0 || parsed < 0 || resolved < 0 ? STARTUP_REFUSED : STARTUP_RUN;
+    return loaded < 0 || parsed < 0 || handed_on < 0 || resolved < 0 ? STARTUP_REFUSED
+                                                                     : STARTUP_RUN;
 }
 
 /* --help=all, --help=man, --list_plugins, or any without a subcommand: may load every

@@ -168,7 +168,12 @@ static void mistakes_name_the_flag(void **state)
         {OPTIONS_MASTER, "--zk=zk:///mesos", "Error parsing ZooKeeper URL: "},
         {OPTIONS_MASTER, "--quorum=0", "--quorum: 0 is not between 1"},
         {OPTIONS_MASTER, "--agent_ping_timeout=500ms", "--agent_ping_timeout: 500 ms"},
+        {OPTIONS_MASTER, "--election=zk", "--election=zk needs the servers: --zk="},
+        {OPTIONS_MASTER, "--zk_session_timeout=10ms", "--zk_session_timeout: 10 ms"},
         {OPTIONS_AGENT, "--master=nowhere", "--master: 'nowhere' is neither"},
+        {OPTIONS_AGENT, "--master=zk:/u:secret@h:2181/m", "--master: '***' is neither"},
+        {OPTIONS_AGENT, "--master=http://h:5050", "--master: 'http://h:5050' is neither"},
+        {OPTIONS_AGENT, "--master=zk://h:2181", "--master: Expecting a (chroot) path"},
         {OPTIONS_AGENT, "--registration_backoff_factor=2mins",
          "--registration_backoff_factor: 120000 ms"},
     };
@@ -182,12 +187,57 @@ static void mistakes_name_the_flag(void **state)
     }
 }
 
-static void replicated_log_with_zk_asks_for_the_quorum(void **state)
+static void the_log_is_not_for_several_masters_yet(void **state)
+{
+    (void)state;
+    struct fixture x = RESOLVE(OPTIONS_MASTER, "--zk=zk://h:2181/m", "--work_dir=%D",
+                               "--registry=replicated_log", "--quorum=2");
+    assert_int_equal(x.status, MU_E_INVALID);
+    assert_non_null(strstr(mu_buf_str(&x.errors), "--registry=replicated_log: the log is "
+                                                  "not replicated between masters yet"));
+    assert_non_null(strstr(mu_buf_str(&x.errors), "--registry=in_memory"));
+    assert_non_null(strstr(mu_buf_str(&x.errors), "--registry=zk"));
+    assert_null(strstr(mu_buf_str(&x.errors), "--app_registry=replicated_log"));
+    end(&x);
+    x = RESOLVE(OPTIONS_MASTER, "--zk=zk://h:2181/m", "--work_dir=%D",
+                "--registry=in_memory", "--app_registry=replicated_log");
+    assert_int_equal(x.status, MU_E_INVALID);
+    assert_non_null(strstr(mu_buf_str(&x.errors), "--app_registry=replicated_log: "));
+    end(&x);
+    x = RESOLVE(OPTIONS_MASTER, "--zk=zk://h:2181/m", "--work_dir=%D",
+                "--registry=replicated_log", "--election=in_memory");
+    assert_string_equal(mu_buf_str(&x.errors), "");
+    end(&x);
+}
+
+static void zk_is_the_registry_of_several_masters_by_default(void **state)
 {
     (void)state;
     struct fixture x = RESOLVE(OPTIONS_MASTER, "--zk=zk://h:2181/m", "--work_dir=%D");
-    assert_int_equal(x.status, MU_E_INVALID);
-    assert_non_null(strstr(mu_buf_str(&x.errors), "Need to specify --quorum"));
+    assert_string_equal(mu_buf_str(&x.errors), "");
+    assert_string_equal(x.o.plugins.registry, "zk");
+    assert_string_equal(x.o.plugins.app_registry, "zk");
+    end(&x);
+}
+
+static void one_source_tells_an_agent_who_its_master_is(void **state)
+{
+    (void)state;
+    struct fixture x = RESOLVE(OPTIONS_AGENT, "--zk=zk://h:2181/m", "--work_dir=%D");
+    assert_string_equal(mu_buf_str(&x.errors), "");
+    assert_null(x.o.master); /* the default address is no choice of the user's */
+    assert_string_equal(x.o.plugins.election, "zk");
+    end(&x);
+    x = RESOLVE(OPTIONS_AGENT, "--zk=zk://h:2181/m", "--master=zk://h:2181/m",
+                "--work_dir=%D");
+    assert_string_equal(mu_buf_str(&x.errors), "");
+    end(&x);
+    x = RESOLVE(OPTIONS_AGENT, "--zk=zk://h:2181/m", "--master=h:5050", "--work_dir=%D");
+    assert_non_null(strstr(mu_buf_str(&x.errors), "--master names one master and --zk"));
+    end(&x);
+    x = RESOLVE(OPTIONS_AGENT, "--zk=zk://h:2181/m", "--master=zk://h:2181/n",
+                "--work_dir=%D");
+    assert_non_null(strstr(mu_buf_str(&x.errors), "name different servers"));
     end(&x);
 }
 
@@ -283,6 +333,49 @@ static void missing_plugins_and_bad_values_are_reported_together(void **state)
     startup_release(&s);
 }
 
+struct shown {
+    char zk[128], master[128];
+};
+
+static void on_shown(void *arg, const char *name, const char *value)
+{
+    struct shown *s = arg;
+    if (strcmp(name, "zk") == 0) {
+        snprintf(s->zk, sizeof(s->zk), "%s", value);
+    } else if (strcmp(name, "master") == 0) {
+        snprintf(s->master, sizeof(s->master), "%s", value);
+    }
+}
+
+/* As text on the command line, and out of a file with blanks around. */
+static void an_agents_master_url_reaches_the_plugins_and_is_shown_to_nobody(void **state)
+{
+    (void)state;
+    static const char url[] = "zk://joe:h\"u@sh@h:2181/m";
+    char path[] = "/tmp/muster-master-XXXXXX", from_file[64], on_line[64];
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(dprintf(fd, "  %s\r\n", url), (int)strlen(url) + 4);
+    close(fd);
+    snprintf(on_line, sizeof(on_line), "--master=%s", url);
+    snprintf(from_file, sizeof(from_file), "--master=file://%s", path);
+    const char *const args[] = {on_line, from_file};
+    for (size_t i = 0; i < MU_COUNT_OF(args); i++) {
+        struct startup s;
+        struct shown shown = {0};
+        assert_int_equal(START(&s, "agent", args[i]), STARTUP_REFUSED); /* no plugins */
+        assert_null(strstr(mu_buf_str(&s.errors), "--master"));
+        assert_non_null(strstr(mu_buf_str(&s.errors), "election_zk.so"));
+        assert_non_null(strstr(mu_flags_string(s.core, "zk"), url));
+        flags_each(s.flags, on_shown, &shown);
+        assert_non_null(strstr(shown.zk, "zk://***@h:2181/m"));
+        assert_non_null(strstr(shown.master, "zk://***@h:2181/m"));
+        assert_null(strstr(shown.zk, "sh@"));
+        startup_release(&s);
+    }
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,11 +384,14 @@ int main(void)
         cmocka_unit_test(zk_brings_its_election_and_keeps_apps_safe),
         cmocka_unit_test(agent_has_a_fixed_master_or_follows_an_election),
         cmocka_unit_test(mistakes_name_the_flag),
-        cmocka_unit_test(replicated_log_with_zk_asks_for_the_quorum),
+        cmocka_unit_test(the_log_is_not_for_several_masters_yet),
+        cmocka_unit_test(zk_is_the_registry_of_several_masters_by_default),
+        cmocka_unit_test(one_source_tells_an_agent_who_its_master_is),
         cmocka_unit_test(loopback_and_lookup_decide_the_hostname),
         cmocka_unit_test(questions_are_answered_without_a_command),
         cmocka_unit_test(unknown_commands_and_topics_are_refused),
         cmocka_unit_test(missing_plugins_and_bad_values_are_reported_together),
+        cmocka_unit_test(an_agents_master_url_reaches_the_plugins_and_is_shown_to_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
