@@ -364,6 +364,11 @@ void rt_host_log_detail(void *arg, int level, const char *message, const char *d
     }
 }
 
+size_t rt_host_timer_count(const struct rt_host *host)
+{
+    return rt_timers_count(host->timers);
+}
+
 const struct rt_log *rt_host_log(const struct rt_host *host)
 {
     return &host->log;

@@ -34,6 +34,9 @@ const struct mu_host *rt_host_view(struct rt_host *host, const char *plugin);
  * closed or closing. cb is the last touch. */
 void rt_host_close(struct rt_host *host, mu_cb cb, void *arg);
 
+/* Timers that are running: for tests, which look for what was left behind. */
+size_t rt_host_timer_count(const struct rt_host *host);
+
 /* Where http_route goes. NULL (as at first): http_route answers -ENOTSUP. */
 struct http_server;
 void rt_host_set_http_server(struct rt_host *host, struct http_server *server);

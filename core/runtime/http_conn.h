@@ -143,6 +143,8 @@ struct http_listener {
     struct http_router *router;
     mu_http_handler_cb fallback;
     void *fallback_arg;
+    mu_cb guard;
+    void *guard_arg;
     mu_http_error_body_cb error_body;
 };
 

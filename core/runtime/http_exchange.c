@@ -303,6 +303,9 @@ void http_exchange_dispatch(struct http_conn *c)
     struct http_listener *l = c->listener;
     struct mu_http_request *r = &c->x.request;
     c->server->stats.requests++;
+    if (l->guard != NULL) {
+        l->guard(l->guard_arg);
+    }
     begin_exchange(c);
     if (!split_target(c)) {
         answer_error(c, 400, "the request target is not a path", NULL);

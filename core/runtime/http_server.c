@@ -202,6 +202,16 @@ void http_server_set_fallback(struct http_server *s,
     l->fallback_arg = arg;
 }
 
+void http_server_set_guard(struct http_server *s,
+                           const char *listener,
+                           mu_cb cb,
+                           void *arg)
+{
+    struct http_listener *l = http_server_listener(s, listener);
+    l->guard = cb;
+    l->guard_arg = arg;
+}
+
 void http_server_set_error_body(struct http_server *s,
                                 const char *listener,
                                 mu_http_error_body_cb cb)

@@ -82,6 +82,12 @@ void http_server_set_fallback(struct http_server *s,
                               const char *listener,
                               mu_http_handler_cb handler,
                               void *arg);
+/* Called before each request on that listener is answered, whoever answers it: for what
+ * must be looked at first. cb NULL: none. */
+void http_server_set_guard(struct http_server *s,
+                           const char *listener,
+                           mu_cb cb,
+                           void *arg);
 /* cb NULL: back to plain text like "404 Not Found.". */
 void http_server_set_error_body(struct http_server *s,
                                 const char *listener,

@@ -4,6 +4,12 @@
  * `scheduler_link` is its number while this process leads, 0 otherwise. Its messages and
  * everything else that is not an answer from a plugin are queued, so that no step runs
  * inside another.
+ *
+ * A reign begins with `elected` and ends in step_down, which has four reasons: the
+ * election says `lost`; its lease is over, which this driver sees first if the process
+ * was frozen (looked at before each request and behind each step); the machine gave up
+ * (its registry is fenced); the process stops. Whoever ends a reign that the election
+ * still believes in withdraws, and stands again if the process goes on.
  */
 #include "runtime/master_run.h"
 
@@ -19,28 +25,85 @@
 #include "runtime/member.h"
 #include "runtime/store.h"
 
-#define ABDICATE_DELAY_MS 500u /* what made it give up may last: no busy loop */
+#define STAND_AGAIN_MS 500u   /* what made it give up may last: no busy loop */
+#define LOST_WAIT_MS 1000u    /* for `lost`, after the lease was over */
+#define WITHDRAW_MAX_MS 2000u /* what a stop waits for the election */
+
+enum withdrawal { WITHDRAW_NO, WITHDRAW_ASKED, WITHDRAW_DONE };
+
+/* What the scheduler sent, and on which link. */
+struct sent {
+    uint64_t link;
+    struct mu_msg msg;
+};
 
 struct master_run {
     struct master_run_config cfg;
     const struct mu_host *host;
-    struct mu_member self, leader; /* leader: zeroed when none is known */
+    struct mu_member self;
+    struct mu_member leader; /* as told to everybody; zeroed: none is known */
+    struct mu_member named;  /* self, if the election names it; else zeroed */
     struct master *machine;
     struct rt_store *store;
     struct link_server *links;
     uint64_t scheduler_link;
-    MU_VEC(struct mu_msg) inbox; /* from the scheduler */
+    MU_VEC(struct sent) inbox; /* from the scheduler */
     struct mu_timer *turn, *deadline;
-    struct mu_timer *abdicate;
-    char *self_lost; /* why the machine has stepped down by itself; NULL: it has not */
-    bool leading, stepping, stopping, abdicating;
+    struct mu_timer *lost_wait;    /* the lease was over: does the election say so? */
+    struct mu_timer *stand_again;  /* the pause behind a withdrawal */
+    struct mu_timer *withdraw_max; /* of a stop */
+    enum withdrawal withdrawal;
+    char *self_lost; /* why the machine has stepped down in this step; NULL: it has not */
+    bool leading, stepping, stopping;
+    uint32_t entries;        /* agents admitted, as the registry is read */
+    bool tells;              /* the step's log lines are the driver's to tell */
+    uint32_t recovered;      /* agents that the registry knew, until all are back */
+    uint64_t leader_changes; /* how often another one was named */
+    uint64_t recovered_at_ms;
     int waits; /* of the stop */
     mu_cb stopped_cb;
     void *stopped_arg;
 };
 
 static void arm(struct master_run *r);
-static void on_abdicate_turn(void *arg);
+static void gave_up(struct master_run *r);
+static void lease_over(struct master_run *r);
+static void look_for_agents(struct master_run *r);
+static void step_down(struct master_run *r, int level, const char *why);
+static void withdraw(struct master_run *r);
+
+/* ---- the lease ---- */
+
+static bool has_lease(const struct master_run *r)
+{
+    const struct mu_election_ops *ops = r->cfg.election;
+    return MU_HAS(struct mu_election_ops, ops, lease_ms) && ops->lease_ms != NULL;
+}
+
+/* How long it lasts from now; UINT64_MAX: for ever. */
+static uint64_t lease_left_ms(const struct master_run *r)
+{
+    if (!has_lease(r)) {
+        return UINT64_MAX;
+    }
+    uint64_t end = r->cfg.election->lease_ms(r->cfg.election_instance);
+    uint64_t now = r->host->now_ms(r->host);
+    return end > now ? end - now : 0;
+}
+
+bool master_run_may_act(const struct master_run *r)
+{
+    return r->leading && lease_left_ms(r) > 0;
+}
+
+void master_run_check_lease(struct master_run *r)
+{
+    if (r->leading && lease_left_ms(r) == 0) {
+        lease_over(r);
+    }
+}
+
+/* ---- steps ---- */
 
 static void apply(struct master_run *r, struct master_effect *fx)
 {
@@ -80,17 +143,18 @@ static void apply(struct master_run *r, struct master_effect *fx)
         break;
     }
     case MASTER_FX_ABDICATE:
-        if (r->self_lost == NULL) { /* after this step: it is in the middle of one */
-            r->self_lost = mu_xstrdup(fx->text);
-            r->abdicate =
-                r->host->timer_start(r->host, ABDICATE_DELAY_MS, on_abdicate_turn, r);
-        }
+        free(r->self_lost); /* dealt with behind this step */
+        r->self_lost = mu_xstrdup(fx->text);
         break;
     case MASTER_FX_LOG:
-        r->host->log(r->host, fx->level, "master", "what=%s", fx->text);
+        r->host->log(r->host, r->tells ? MU_DEBUG : fx->level, "master", "what=%s",
+                     fx->text);
         break;
     }
 }
+
+/* Nothing is done as the leader when the lease is over, not even what was decided just
+ * now; the reign that decided it ends with it. */
 
 static void step(struct master_run *r, struct master_event *ev)
 {
@@ -99,13 +163,31 @@ static void step(struct master_run *r, struct master_event *ev)
     ev->now = (struct mu_now){r->host->now_ms(r->host), r->host->wall_ms(r->host)};
     struct master_effects fx = {0};
     master_step(r->machine, ev, &fx);
+    bool is_over = r->leading && fx.count > 0 && lease_left_ms(r) == 0;
     for (size_t i = 0; i < fx.count; i++) {
-        apply(r, &fx.v[i]);
+        if (!is_over || fx.v[i].type == MASTER_FX_LOG) {
+            apply(r, &fx.v[i]);
+        }
     }
     master_effects_release(&fx);
     free(fx.v);
     r->stepping = false;
     arm(r);
+    if (is_over) {
+        lease_over(r);
+    } else if (r->self_lost != NULL) {
+        gave_up(r);
+    } else if (r->recovered > 0) {
+        look_for_agents(r);
+    }
+}
+
+/* A step whose news this driver has logged already, with more to say. */
+static void step_told(struct master_run *r, struct master_event *ev)
+{
+    r->tells = true;
+    step(r, ev);
+    r->tells = false;
 }
 
 static void on_deadline(void *arg)
@@ -129,29 +211,36 @@ static void arm(struct master_run *r)
 
 /* ---- the scheduler in this process ---- */
 
+/* A message on a link that is closed since is nobody's. */
 static void on_turn(void *arg)
 {
     struct master_run *r = arg;
     r->turn = NULL;
-    struct mu_msg *batch = r->inbox.v;
+    struct sent *batch = r->inbox.v;
     size_t count = r->inbox.count;
     r->inbox.v = NULL;
     r->inbox.count = r->inbox.cap = 0;
     for (size_t i = 0; i < count; i++) {
-        if (r->scheduler_link != 0) {
-            struct master_event ev = {
-                .type = MASTER_EV_MESSAGE, .link = r->scheduler_link, .msg = &batch[i]};
+        if (batch[i].link != 0 && batch[i].link == r->scheduler_link) {
+            struct master_event ev = {.type = MASTER_EV_MESSAGE,
+                                      .link = r->scheduler_link,
+                                      .msg = &batch[i].msg};
             step(r, &ev);
         }
-        mu_msg_release(&batch[i]);
+        mu_msg_release(&batch[i].msg);
     }
     free(batch);
 }
 
 void master_run_from_scheduler(struct master_run *r, const struct mu_msg *msg)
 {
+    if (r->scheduler_link == 0) {
+        return;
+    }
     MU_VEC_PUSH_ZERO(&r->inbox);
-    mu_msg_copy(&r->inbox.v[r->inbox.count - 1], msg);
+    struct sent *s = &r->inbox.v[r->inbox.count - 1];
+    s->link = r->scheduler_link;
+    mu_msg_copy(&s->msg, msg);
     if (r->turn == NULL) {
         r->turn = r->host->timer_start(r->host, 0, on_turn, r);
     }
@@ -163,10 +252,10 @@ void master_run_from_scheduler(struct master_run *r, const struct mu_msg *msg)
 static bool gate(void *arg, struct mu_http_exchange *x, const struct mu_http_request *req)
 {
     struct master_run *r = arg;
-    if (r->leading && !r->stopping) {
+    if (r->leading) {
         return true;
     }
-    if (r->leader.id == NULL || r->stopping) {
+    if (r->leader.id == NULL) {
         static const struct mu_http_header retry[] = {
             {"Retry-After", "1"}, {"Content-Type", "text/plain; charset=utf-8"}};
         static const char text[] = "No leader elected";
@@ -215,6 +304,7 @@ static void on_entry(void *arg, const char *key, const void *value, size_t len)
                      "key=%s error=%s", key, err.text);
         return;
     }
+    r->entries += rec.state == MASTER_AGENT_ADMITTED ? 1 : 0;
     struct master_event ev = {.type = MASTER_EV_ENTRY, .record = &rec};
     step(r, &ev);
     mu_agent_info_release(&rec.agent);
@@ -232,11 +322,37 @@ static void on_recovered(void *arg, int status, const char *text)
                      "the registry was written under a higher epoch (was the clock set "
                      "back?): standing for election again",
                      "error=%s", text);
-    } else if (status < 0) {
+    } else if (status < 0 && !rt_store_is_away(status)) {
         r->cfg.failed(r->cfg.arg, text);
     } else if (r->leading) {
+        r->recovered = r->entries;
+        r->recovered_at_ms = r->host->now_ms(r->host);
         r->cfg.open(r->cfg.arg);
     }
+}
+
+static void on_master_row(void *arg, const void *row)
+{
+    struct mu_master_row *out = arg;
+    *out =
+        *(const struct mu_master_row *)row; /* only its numbers, and whether it waits */
+}
+
+/* The story's end: all whom the registry knew have come back, or were given up. */
+static void look_for_agents(struct master_run *r)
+{
+    struct mu_master_row row = {0};
+    (void)master_query(r->machine, MU_Q_MASTER, NULL, on_master_row, &row);
+    if (!row.recovered || row.waiting_for != NULL) {
+        return;
+    }
+    uint32_t back = row.agents_active + row.agents_inactive;
+    r->host->log(r->host, MU_INFO, "the agents are back",
+                 "back=%" PRIu32 " of=%" PRIu32 " unreachable=%" PRIu32
+                 " after_ms=%" PRIu64,
+                 back, r->recovered, row.agents_unreachable,
+                 r->host->now_ms(r->host) - r->recovered_at_ms);
+    r->recovered = 0;
 }
 
 static void on_committed(void *arg, uint64_t token, int status, const char *text)
@@ -250,103 +366,199 @@ static void on_committed(void *arg, uint64_t token, int status, const char *text
 static void on_fenced(void *arg)
 {
     struct master_run *r = arg;
-    r->host->log(r->host, MU_WARN, "master: a newer leader writes the registry now",
-                 NULL);
+    step_down(r, MU_WARN, "a newer leader writes the registry now");
+    withdraw(r);
 }
 
 static const struct rt_store_events store_events = {on_entry, on_recovered, on_committed,
                                                     on_fenced};
 
+/* ---- who leads ---- */
+
+static bool is_self(const struct master_run *r, const struct mu_member *m)
+{
+    return m->id != NULL && strcmp(m->id, r->self.id) == 0;
+}
+
+/* Tell everybody, once. NULL: nobody is known. */
+static void set_leader(struct master_run *r, const struct mu_member *leader)
+{
+    static const struct mu_member none;
+    const struct mu_member *now = leader == NULL ? &none : leader;
+    bool is_news = !member_is_same(&r->leader, now);
+    struct mu_member old = r->leader;
+    member_copy(&r->leader, now);
+    member_release(&old);
+    if (!is_news) {
+        return;
+    }
+    if (leader != NULL) {
+        char address[MEMBER_ADDRESS_MAX];
+        member_address(leader, address);
+        r->leader_changes++;
+        r->host->log(r->host, MU_INFO, "new leading master detected",
+                     "id=%s address=%s hostname=%s znode=%s", leader->id, address,
+                     leader->hostname, leader->znode);
+    } else { /* for a moment only when this master is about to lead */
+        r->host->log(r->host, r->named.id != NULL ? MU_DEBUG : MU_WARN,
+                     "no leading master is known", NULL);
+    }
+    struct master_event ev = {.type = MASTER_EV_LEADER,
+                              .leader = leader == NULL ? NULL : &r->leader};
+    step_told(r, &ev);
+    r->cfg.leader(r->cfg.arg, leader == NULL ? NULL : &r->leader);
+}
+
+/* This master is named before it is told that it is elected, or although it has stepped
+ * down: nobody is sent to it before it leads. */
+static void on_leader(void *arg, const struct mu_member *leader)
+{
+    struct master_run *r = arg;
+    bool names_self = leader != NULL && is_self(r, leader);
+    member_release(&r->named);
+    if (names_self) {
+        member_copy(&r->named, leader);
+    }
+    set_leader(r, names_self && !r->leading ? NULL : leader);
+}
+
 /* ---- the election ---- */
+
+static void cancel(struct master_run *r, struct mu_timer **timer)
+{
+    r->host->timer_cancel(r->host, *timer);
+    *timer = NULL;
+}
 
 static void on_elected(void *arg, uint64_t epoch)
 {
     struct master_run *r = arg;
+    if (r->stopping || r->withdrawal != WITHDRAW_NO) {
+        return; /* it crossed the withdrawal */
+    }
+    char address[MEMBER_ADDRESS_MAX];
+    member_address(&r->self, address);
     r->host->log(r->host, MU_INFO, "elected as the leading master",
-                 "id=%s address=%s:%u epoch=%" PRIu64, r->self.id, r->self.ip,
-                 r->self.port, epoch);
+                 "id=%s address=%s znode=%s epoch=%" PRIu64, r->self.id, address,
+                 r->named.znode, epoch);
+    cancel(r, &r->lost_wait);
     r->leading = true;
+    r->entries = 0;
     r->scheduler_link = link_server_new_number(r->links);
+    set_leader(r, r->named.id != NULL ? &r->named : &r->self);
     struct master_event ev = {.type = MASTER_EV_ELECTED, .epoch = epoch};
-    step(r, &ev);
-    r->cfg.leading(r->cfg.arg, epoch);
+    step_told(r, &ev);
+    if (r->leading) {
+        r->cfg.leading(r->cfg.arg, epoch);
+    }
 }
 
 /* Stop serving first, then forget: links closed, scheduler dropped, machine thrown back
  * to standby. */
-static void step_down(struct master_run *r, const char *why)
+static void step_down(struct master_run *r, int level, const char *why)
 {
     if (!r->leading) {
         return;
     }
+    r->host->log(r->host, level, "no longer the leading master, standing by", "why=%s",
+                 why);
     r->leading = false;
     r->scheduler_link = 0;
+    r->recovered = 0;
     r->cfg.standing_by(r->cfg.arg);
     link_server_close_all(r->links);
     rt_store_drop(r->store);
     struct master_event ev = {.type = MASTER_EV_LOST, .text = why};
-    step(r, &ev);
-}
-
-static void on_lost(void *arg, const char *why)
-{
-    struct master_run *r = arg;
-    r->host->log(r->host, MU_WARN, "leadership lost, standing by", "why=%s", why);
-    step_down(r, why);
-}
-
-static void on_leader(void *arg, const struct mu_member *leader)
-{
-    struct master_run *r = arg;
-    member_release(&r->leader);
-    if (leader != NULL) {
-        member_copy(&r->leader, leader);
-        r->host->log(r->host, MU_INFO, "new leading master detected",
-                     "id=%s address=%s:%u", leader->id, leader->hostname, leader->port);
-    } else {
-        r->host->log(r->host, MU_WARN, "no leading master is known", NULL);
+    step_told(r, &ev);
+    if (is_self(r, &r->leader)) {
+        set_leader(r, NULL);
     }
-    struct master_event ev = {.type = MASTER_EV_LEADER, .leader = leader};
-    step(r, &ev);
-    r->cfg.leader(r->cfg.arg, leader);
 }
 
-static const struct mu_election_events election_events = {on_elected, on_lost, on_leader};
-
-static void on_withdrawn(void *arg)
+static void stand(void *arg)
 {
     struct master_run *r = arg;
-    r->abdicating = false;
-    if (r->stopping) {
-        return;
-    }
+    r->stand_again = NULL;
     struct mu_error err;
+    r->host->log(r->host, MU_INFO, "standing for election", "id=%s", r->self.id);
     int rc = r->cfg.election->contend(r->cfg.election_instance, &r->self, &err);
     if (rc < 0) {
         r->cfg.failed(r->cfg.arg, err.text);
     }
 }
 
-void master_run_abdicate(struct master_run *r)
+static void stopped_one(struct master_run *r);
+
+static void on_withdrawn(void *arg)
 {
-    if (!r->leading || r->abdicating) {
-        return;
+    struct master_run *r = arg;
+    r->withdrawal = r->stopping ? WITHDRAW_DONE : WITHDRAW_NO;
+    if (r->stopping) {
+        if (r->withdraw_max != NULL) { /* the stop waits for it still */
+            cancel(r, &r->withdraw_max);
+            stopped_one(r);
+        }
+    } else {
+        r->stand_again = r->host->timer_start(r->host, STAND_AGAIN_MS, stand, r);
     }
-    r->abdicating = true;
-    step_down(r, "abdicated");
+}
+
+static void withdraw(struct master_run *r)
+{
+    cancel(r, &r->lost_wait);
+    if (r->withdrawal != WITHDRAW_NO || r->stand_again != NULL) {
+        return; /* it has been done */
+    }
+    r->withdrawal = WITHDRAW_ASKED;
     r->cfg.election->withdraw(r->cfg.election_instance, on_withdrawn, r);
 }
 
-static void on_abdicate_turn(void *arg)
+void master_run_abdicate(struct master_run *r)
+{
+    if (r->leading) {
+        step_down(r, MU_INFO, "asked to give up leadership");
+        withdraw(r);
+    }
+}
+
+/* The machine has ended its reign by itself. Others may lead at once; what made it give
+ * up may last here. */
+static void gave_up(struct master_run *r)
+{
+    mu_auto_free char *why = mu_steal(&r->self_lost);
+    step_down(r, MU_WARN, why);
+    withdraw(r);
+}
+
+static void on_lost_wait(void *arg)
 {
     struct master_run *r = arg;
-    r->abdicate = NULL;
-    r->host->log(r->host, MU_WARN, "giving up leadership and standing again", "why=%s",
-                 r->self_lost);
-    free(r->self_lost);
-    r->self_lost = NULL;
-    master_run_abdicate(r);
+    r->lost_wait = NULL;
+    r->host->log(r->host, MU_WARN,
+                 "the election takes this master for the leader although its lease was "
+                 "over: withdrawing, standing again",
+                 NULL);
+    withdraw(r);
 }
+
+/* `lost` follows; unless the election heard of ZooKeeper between (a process that was
+ * frozen for a moment): then what was thrown away must be made good by a new election. */
+static void lease_over(struct master_run *r)
+{
+    step_down(r, MU_WARN, "the lease of its leadership is over");
+    if (r->lost_wait == NULL && r->withdrawal == WITHDRAW_NO) {
+        r->lost_wait = r->host->timer_start(r->host, LOST_WAIT_MS, on_lost_wait, r);
+    }
+}
+
+static void on_lost(void *arg, const char *why)
+{
+    struct master_run *r = arg;
+    cancel(r, &r->lost_wait);
+    step_down(r, MU_WARN, why);
+}
+
+static const struct mu_election_events election_events = {on_elected, on_lost, on_leader};
 
 /* ---- life ---- */
 
@@ -371,33 +583,65 @@ int master_run_start(struct master_run *r, struct mu_error *err)
         rc = r->cfg.election->detect(r->cfg.election_instance, err);
     }
     if (rc == 0) {
+        char address[MEMBER_ADDRESS_MAX];
+        member_address(&r->self, address);
+        r->host->log(r->host, MU_INFO, "standing for election", "id=%s address=%s",
+                     r->self.id, address);
         rc = r->cfg.election->contend(r->cfg.election_instance, &r->self, err);
     }
     arm(r);
     return rc;
 }
 
-static void on_part_stopped(void *arg)
+void master_run_resign(struct master_run *r)
 {
-    struct master_run *r = arg;
+    if (r->stopping) {
+        return;
+    }
+    step_down(r, MU_INFO, "this process is stopping");
+    withdraw(r);
+    r->stopping = true;
+    cancel(r, &r->deadline);
+    cancel(r, &r->turn);
+    cancel(r, &r->stand_again);
+}
+
+static void stopped_one(struct master_run *r)
+{
     r->waits--;
     if (r->waits == 0) {
         r->stopped_cb(r->stopped_arg);
     }
 }
 
+static void on_part_stopped(void *arg)
+{
+    stopped_one(arg);
+}
+
+/* ZooKeeper may be away. Its session timeout does what the withdrawal would have done,
+ * and the plugin's stop ends what is under way. */
+static void on_withdraw_max(void *arg)
+{
+    struct master_run *r = arg;
+    r->withdraw_max = NULL;
+    r->host->log(r->host, MU_WARN,
+                 "the election does not confirm the withdrawal, going on", "waited_ms=%u",
+                 WITHDRAW_MAX_MS);
+    stopped_one(r);
+}
+
 void master_run_stop(struct master_run *r, mu_cb cb, void *arg)
 {
-    step_down(r, "this process is stopping");
-    r->stopping = true;
+    master_run_resign(r);
     r->stopped_cb = cb;
     r->stopped_arg = arg;
-    r->host->timer_cancel(r->host, r->deadline);
-    r->host->timer_cancel(r->host, r->turn);
-    r->host->timer_cancel(r->host, r->abdicate);
-    r->deadline = r->turn = r->abdicate = NULL;
-    r->waits = 2;
-    r->cfg.election->withdraw(r->cfg.election_instance, on_part_stopped, r);
+    r->waits = 1;
+    if (r->withdrawal == WITHDRAW_ASKED) {
+        r->waits++;
+        r->withdraw_max =
+            r->host->timer_start(r->host, WITHDRAW_MAX_MS, on_withdraw_max, r);
+    }
     rt_store_stop(r->store, on_part_stopped, r);
 }
 
@@ -407,7 +651,7 @@ void master_run_destroy(struct master_run *r)
         return;
     }
     for (size_t i = 0; i < r->inbox.count; i++) {
-        mu_msg_release(&r->inbox.v[i]);
+        mu_msg_release(&r->inbox.v[i].msg);
     }
     free(r->inbox.v);
     master_destroy(r->machine);
@@ -415,6 +659,7 @@ void master_run_destroy(struct master_run *r)
     link_server_destroy(r->links);
     member_release(&r->self);
     member_release(&r->leader);
+    member_release(&r->named);
     free(r->self_lost);
     free(r);
 }
@@ -430,14 +675,19 @@ void master_run_metrics(struct master_run *r,
                         void *arg)
 {
     master_metrics(r->machine, cb, arg);
+    cb(arg, "election/leader_changes", (double)r->leader_changes);
+    if (has_lease(r)) {
+        cb(arg, "election/lease_ms", r->leading ? (double)lease_left_ms(r) : 0);
+    }
 }
 
-const struct mu_member *master_run_leader(const struct master_run *r)
+const char *master_run_unwell(const struct master_run *r)
 {
-    return r->leader.id == NULL ? NULL : &r->leader;
-}
-
-bool master_run_is_leading(const struct master_run *r)
-{
-    return r->leading;
+    if (r->stopping) {
+        return "this master is stopping";
+    }
+    if (r->leading) {
+        return lease_left_ms(r) > 0 ? NULL : "the lease of its leadership is over";
+    }
+    return r->leader.id != NULL ? NULL : "no leading master is known";
 }

@@ -34,9 +34,18 @@ struct master_run_config {
 
 struct master_run *master_run_create(const struct master_run_config *cfg);
 int master_run_start(struct master_run *r, struct mu_error *err);
+/* Before a request is answered: is the lease over? Then step down in place, now, so that
+ * whoever answers does so as a standby. Not from inside a step. */
+void master_run_check_lease(struct master_run *r);
+/* Does it lead for certain, now? */
+bool master_run_may_act(const struct master_run *r);
 void master_run_abdicate(struct master_run *r); /* give up leadership and stand again */
 void master_run_from_scheduler(struct master_run *r,
                                const struct mu_msg *msg); /* copied */
+/* The begin of a stop, before anything else is: stop serving, ask the election to take
+ * this master out. Twice is fine. */
+void master_run_resign(struct master_run *r);
+/* cb when that is done (or has taken too long) and the store is closed. */
 void master_run_stop(struct master_run *r, mu_cb cb, void *arg);
 void master_run_destroy(struct master_run *r);
 int master_run_query(
@@ -44,8 +53,7 @@ int master_run_query(
 void master_run_metrics(struct master_run *r,
                         void (*cb)(void *arg, const char *name, double value),
                         void *arg);
-const struct mu_member *
-master_run_leader(const struct master_run *r); /* NULL: none known */
-bool master_run_is_leading(const struct master_run *r);
+/* Why a load balancer should send nobody here; NULL: it leads, or knows who does. */
+const char *master_run_unwell(const struct master_run *r);
 
 #endif

@@ -2,9 +2,9 @@
  * three calls of an api plugin.
  *
  * Start: api plugins are told of the roles, containerizers, registry and election start,
- * then the agent (its lock on the work_dir fails first), the master, the apis. Stop:
- * apis, then agent, app scheduler and master one after another (enum below); main stops
- * the other plugins.
+ * then the agent (its lock on the work_dir fails first), the master, the apis. Stop: the
+ * master resigns, so that another one is elected while the rest ends: apis, then agent,
+ * app scheduler and master one after another (enum below); main stops the other plugins.
  */
 #include "runtime/run.h"
 
@@ -17,13 +17,12 @@
 #include "runtime/flags.h"
 #include "runtime/host.h"
 #include "runtime/host_resources.h"
+#include "runtime/http_server.h"
 #include "runtime/master_run.h"
 #include "runtime/member.h"
 #include "runtime/plugins.h"
 #include "runtime/sandbox.h"
 #include "runtime/scheduler_run.h"
-
-#define ABDICATE_AFTER_MS 500u /* the answer that promised it goes out first */
 
 enum stopping { STOP_API, STOP_AGENT, STOP_SCHEDULER, STOP_MASTER, STOP_DONE };
 
@@ -38,6 +37,7 @@ struct run {
     struct master_run *master;
     struct scheduler_run *scheduler;
     struct agent_run *agent;
+    uint64_t began_ms;
     struct mu_timer *abdicate;
     bool master_started, agent_started;
     enum stopping stopping;
@@ -97,6 +97,7 @@ static int query_process(struct run *r, uint32_t type, mu_row_cb cb, void *arg)
         .master_port = r->rt->master_port,
         .marathon_port = r->rt->marathon_port,
         .agent_port = r->rt->agent_port,
+        .unwell = r->master == NULL ? NULL : master_run_unwell(r->master),
     };
     cb(arg, &row);
     return 1;
@@ -139,6 +140,8 @@ static void refresh_metrics(void *arg)
      * for the host's own argument */
     void (*set)(void *host, const char *name, double value) = rt_host_gauge;
     if (r->master != NULL) {
+        uint64_t up_ms = r->host->now_ms(r->host) - r->began_ms;
+        set(r->rt->rt, "master/uptime_secs", (double)up_ms / 1000);
         master_run_metrics(r->master, set, r->rt->rt);
         scheduler_run_metrics(r->scheduler, set, r->rt->rt);
     }
@@ -260,9 +263,20 @@ static void on_abdicate(void *arg)
 {
     struct run *r = arg;
     if (r->abdicate == NULL) {
-        r->abdicate =
-            r->host->timer_start(r->host, ABDICATE_AFTER_MS, on_abdicate_turn, r);
+        r->abdicate = r->host->timer_start(r->host, 0, on_abdicate_turn, r);
     }
+}
+
+static bool on_may_act(void *arg)
+{
+    struct run *r = arg;
+    return master_run_may_act(r->master);
+}
+
+static void on_lease(void *arg)
+{
+    struct run *r = arg;
+    master_run_check_lease(r->master);
 }
 
 static void on_shutdown(void *arg, const char *text)
@@ -377,6 +391,8 @@ static void make_scheduler(struct run *r)
         .machine = &machine,
         .send = to_master,
         .abdicate = on_abdicate,
+        .may_act = on_may_act,
+        .lost = on_lease,
         .failed = on_failed,
         .arg = r,
     };
@@ -489,12 +505,15 @@ int run_start(struct runtime *rt, uint32_t roles, struct mu_error *err)
     r->rt = rt;
     r->host = rt->host;
     r->roles = roles;
+    r->began_ms = r->host->now_ms(r->host);
     rt->run = r;
     attach_apis(r);
     int rc = 0;
     if ((roles & MU_ROLE_MASTER) != 0) {
         make_master(r);
         make_scheduler(r);
+        http_server_set_guard(rt->http, "master", on_lease, r);
+        http_server_set_guard(rt->http, "marathon", on_lease, r);
     }
     if ((roles & MU_ROLE_AGENT) != 0) {
         rc = make_agent(r, err);
@@ -557,6 +576,9 @@ void run_stop(struct runtime *rt, mu_cb cb, void *arg)
     r->stopping = STOP_API;
     r->host->timer_cancel(r->host, r->abdicate);
     r->abdicate = NULL;
+    if (r->master_started) {
+        master_run_resign(r->master);
+    }
     stop_on(r);
 }
 
@@ -567,6 +589,8 @@ void run_destroy(struct runtime *rt)
         return;
     }
     rt_host_set_metrics_source(rt->rt, NULL, NULL);
+    http_server_set_guard(rt->http, "master", NULL, NULL);
+    http_server_set_guard(rt->http, "marathon", NULL, NULL);
     agent_run_destroy(r->agent);
     scheduler_run_destroy(r->scheduler);
     master_run_destroy(r->master);

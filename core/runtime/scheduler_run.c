@@ -1,4 +1,8 @@
-/* See scheduler_run.h. */
+/* See scheduler_run.h.
+ *
+ * Inputs belong to the reign in which they came: what is left of one that has ended is
+ * dropped, and its commands are answered so.
+ */
 #include "runtime/scheduler_run.h"
 
 #include <errno.h>
@@ -45,8 +49,8 @@ struct scheduler_run {
     MU_VEC(struct waiting) waiting;
     struct mu_list watches;
     struct mu_timer *turn, *deadline;
-    uint64_t last_token;
-    size_t publishing; /* depth: unwatch only marks while > 0 */
+    uint64_t last_token, reign; /* reign: how many have ended */
+    size_t publishing;          /* depth: unwatch only marks while > 0 */
     bool stepping, leading, stopping;
     mu_cb stopped_cb;
     void *stopped_arg;
@@ -111,6 +115,16 @@ reply(struct scheduler_run *r, uint64_t token, const struct mu_command_result *r
             return;
         }
     }
+}
+
+static const char lost_text[] =
+    "leadership was lost; whether the change was stored is not known";
+
+static void reply_lost(struct scheduler_run *r, uint64_t token)
+{
+    const struct mu_command_result lost = {
+        .struct_size = sizeof(lost), .status = MU_E_NOT_LEADER, .text = lost_text};
+    reply(r, token, &lost);
 }
 
 static void reply_effect(struct scheduler_run *r, const struct scheduler_effect *fx)
@@ -226,6 +240,17 @@ static void arm(struct scheduler_run *r)
     }
 }
 
+/* What is left of effects when the leadership is not certain any more: nothing is sent or
+ * stored, so nobody is told that it was done. */
+static void apply_lost(struct scheduler_run *r, struct scheduler_effect *fx)
+{
+    if (fx->type == SCHED_FX_REPLY) {
+        reply_lost(r, fx->token);
+    } else if (fx->type == SCHED_FX_LOG) {
+        apply(r, fx);
+    }
+}
+
 static void step(struct scheduler_run *r, struct scheduler_event *ev)
 {
     MU_PRE(!r->stepping);
@@ -233,13 +258,21 @@ static void step(struct scheduler_run *r, struct scheduler_event *ev)
     ev->now = now(r);
     struct scheduler_effects fx = {0};
     scheduler_step(r->machine, ev, &fx);
+    bool is_lost = r->leading && fx.count > 0 && !r->cfg.may_act(r->cfg.arg);
     for (size_t i = 0; i < fx.count; i++) {
-        apply(r, &fx.v[i]);
+        if (is_lost) {
+            apply_lost(r, &fx.v[i]);
+        } else {
+            apply(r, &fx.v[i]);
+        }
     }
     scheduler_effects_release(&fx);
     free(fx.v);
     r->stepping = false;
     arm(r);
+    if (is_lost) {
+        r->cfg.lost(r->cfg.arg);
+    }
 }
 
 /* ---- inputs ---- */
@@ -252,12 +285,11 @@ static void input_release(struct input *in)
     }
 }
 
-static void on_turn(void *arg)
+static void take_inputs(struct scheduler_run *r)
 {
-    struct scheduler_run *r = arg;
-    r->turn = NULL;
     struct input *batch = r->inputs.v;
     size_t count = r->inputs.count;
+    uint64_t reign = r->reign;
     r->inputs.v = NULL;
     r->inputs.count = r->inputs.cap = 0;
     for (size_t i = 0; i < count; i++) {
@@ -266,12 +298,21 @@ static void on_turn(void *arg)
                                      .token = in->token,
                                      .msg = &in->msg,
                                      .command = &in->command};
-        if (!r->stopping) {
+        if (r->leading && r->reign == reign) { /* any step may end it */
             step(r, &ev);
+        } else if (in->type == SCHED_EV_COMMAND) {
+            reply_lost(r, in->token);
         }
         input_release(in);
     }
     free(batch);
+}
+
+static void on_turn(void *arg)
+{
+    struct scheduler_run *r = arg;
+    r->turn = NULL;
+    take_inputs(r);
 }
 
 static struct input *queue(struct scheduler_run *r, uint32_t type)
@@ -307,7 +348,10 @@ static void on_recovered(void *arg, int status, const char *text)
     struct scheduler_run *r = arg;
     struct scheduler_event ev = {.type = SCHED_EV_LOADED, .status = status, .text = text};
     step(r, &ev);
-    if (status == MU_E_FENCED) {
+    if (status == MU_E_FENCED || rt_store_is_away(status)) {
+        r->host->log(r->host, MU_WARN,
+                     "the apps cannot be read now: standing for election again",
+                     "error=%s", text);
         r->cfg.abdicate(r->cfg.arg);
     } else if (status < 0) {
         r->cfg.failed(r->cfg.arg, text);
@@ -326,6 +370,7 @@ static void on_fenced(void *arg)
 {
     struct scheduler_run *r = arg;
     r->host->log(r->host, MU_WARN, "app scheduler: a newer leader writes now", NULL);
+    r->cfg.abdicate(r->cfg.arg);
 }
 
 static const struct rt_store_events store_events = {on_entry, on_recovered, on_committed,
@@ -358,9 +403,11 @@ void scheduler_run_follow(struct scheduler_run *r)
         return;
     }
     r->leading = false;
+    r->reign++;
     rt_store_drop(r->store);
     struct scheduler_event ev = {.type = SCHED_EV_STOP};
     step(r, &ev);
+    take_inputs(r); /* their commands' turn must not come in another reign */
 }
 
 void scheduler_run_connected(struct scheduler_run *r, bool connected)
@@ -381,18 +428,15 @@ static void on_store_stopped(void *arg)
 
 void scheduler_run_stop(struct scheduler_run *r, mu_cb cb, void *arg)
 {
-    scheduler_run_follow(r);
+    scheduler_run_follow(r); /* answers every command */
     r->stopping = true;
     r->stopped_cb = cb;
     r->stopped_arg = arg;
     r->host->timer_cancel(r->host, r->deadline);
     r->host->timer_cancel(r->host, r->turn);
     r->deadline = r->turn = NULL;
-    const struct mu_command_result gone = {.struct_size = sizeof(gone),
-                                           .status = MU_E_UNAVAILABLE,
-                                           .text = "this process is stopping"};
     while (r->waiting.count > 0) {
-        reply(r, r->waiting.v[0].token, &gone);
+        reply_lost(r, r->waiting.v[0].token);
     }
     rt_store_stop(r->store, on_store_stopped, r);
 }

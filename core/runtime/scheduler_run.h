@@ -23,7 +23,11 @@ struct scheduler_run_config {
     /* To the master in this process; borrowed. Called from the loop, never inside a call
      * into scheduler_run. */
     void (*send)(void *arg, const struct mu_msg *msg);
-    void (*abdicate)(void *arg);
+    void (*abdicate)(void *arg); /* may come from inside a step */
+    /* Does this process lead for certain, now? Asked before effects are applied. When it
+     * does not, lost follows, outside of any step: scheduler_run_follow is due. */
+    bool (*may_act)(void *arg);
+    void (*lost)(void *arg);
     void (*failed)(
         void *arg,
         const char *text); /* the registry cannot be read: this process cannot lead */

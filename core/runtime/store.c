@@ -1,6 +1,8 @@
 /* See store.h. */
 #include "runtime/store.h"
 
+#include <errno.h>
+
 #include "base/alloc.h"
 #include "base/check.h"
 
@@ -13,6 +15,7 @@ struct rt_store {
     void *arg;
     struct mu_registry_store *open; /* NULL: not yet */
     uint64_t generation;            /* grows with every recover and drop */
+    uint64_t writing;               /* the generation whose recovery succeeded */
     bool broken, closing;           /* a failed store heals by closing and opening it */
     struct question *waiting;       /* to recover, once it is closed */
     uint64_t waiting_epoch;
@@ -28,6 +31,22 @@ struct question {
     int status;
     char *text;
 };
+
+bool rt_store_is_away(int status)
+{
+    static const int codes[] = {
+        MU_E_UNAVAILABLE, MU_E_NOT_LEADER, MU_E_UNKNOWN_OUTCOME, -ECANCELED,
+        -ETIMEDOUT,       -ECONNREFUSED,   -ECONNRESET,          -ECONNABORTED,
+        -ENOTCONN,        -EPIPE,          -EHOSTUNREACH,        -ENETUNREACH,
+        -EAGAIN,
+    };
+    for (size_t i = 0; i < MU_COUNT_OF(codes); i++) {
+        if (codes[i] == status) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static struct question *
 question_create(struct rt_store *s, bool is_recover, uint64_t token)
@@ -45,6 +64,7 @@ static void answer(struct question *q, int status, const char *text)
     struct rt_store *s = q->store;
     if (q->generation == s->generation) {
         if (q->is_recover) {
+            s->writing = status == 0 ? s->generation : 0;
             s->events->recovered(s->arg, status, text);
         } else {
             s->events->committed(s->arg, q->token, status, text);
@@ -88,7 +108,9 @@ static void on_entry(void *arg, const char *key, const void *value, size_t len)
 static void on_fenced(void *arg)
 {
     struct rt_store *s = arg;
-    s->events->fenced(s->arg);
+    if (s->writing == s->generation) {
+        s->events->fenced(s->arg);
+    }
 }
 
 static const struct mu_registry_events registry_events = {.fenced = on_fenced};

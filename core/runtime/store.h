@@ -15,8 +15,12 @@ struct rt_store_events {
     void (*entry)(void *arg, const char *key, const void *value, size_t len);
     void (*recovered)(void *arg, int status, const char *text);
     void (*committed)(void *arg, uint64_t token, int status, const char *text);
-    void (*fenced)(void *arg);
+    void (*fenced)(void *arg); /* only while the last recovery's epoch is in use */
 };
+
+/* Is this the error of a registry that cannot be reached for now, which another try (or
+ * another master) may find there again? */
+bool rt_store_is_away(int status);
 
 struct rt_store *rt_store_create(const struct mu_host *host,
                                  const struct mu_registry_ops *ops,

@@ -215,6 +215,8 @@ struct mu_process_row {
     const char *version, *hostname, *ip;
     int64_t start_ms;
     uint32_t master_port, marathon_port, agent_port; /* 0: not listening */
+    const char *unwell; /* why this process should not be asked anything now (a master
+                           that neither leads nor knows who does); NULL: it is well */
 };
 
 typedef void (*mu_row_cb)(void *arg, const void *row);
