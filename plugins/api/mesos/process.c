@@ -5,13 +5,31 @@
 #include <string.h>
 #include <unistd.h>
 
+static void take_unwell(void *arg, const void *row)
+{
+    const struct mu_process_row *process = row;
+    const char **out = arg;
+    *out = process->unwell;
+}
+
+/* 200 as long as it is of use to ask here: of the leader, and of a standby that knows the
+ * leader; else 503 with the reason. An agent is well without a master: its tasks run on.
+ */
 void mso_on_health(void *arg,
                    struct mu_http_exchange *x,
                    const struct mu_http_request *req)
 {
     (void)req;
     const struct mso_route *r = arg;
-    r->mso->host->http_reply(x, 200, NULL, 0, NULL, 0);
+    const char *unwell = NULL;
+    if (!r->is_agent) {
+        (void)r->mso->core->query(r->mso->core, MU_Q_PROCESS, NULL, take_unwell, &unwell);
+    }
+    if (unwell == NULL) {
+        r->mso->host->http_reply(x, 200, NULL, 0, NULL, 0);
+    } else {
+        mso_reply_text(r->mso, x, 503, unwell);
+    }
 }
 
 void mso_on_version(void *arg,
