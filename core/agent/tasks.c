@@ -10,7 +10,6 @@
 
 #define SLOW_LAUNCH_MS 1000u /* a launch that takes longer is told as TASK_STARTING */
 #define DESTROY_RETRY_MS 10000u
-#define HISTORY_MAX 16u
 
 void agent_task_key(const struct mu_framework_id *f,
                     const struct mu_task_id *t,
@@ -165,8 +164,12 @@ void agent_task_run(struct agent *a, const struct mu_msg *m)
     if (why != NULL) {
         bool aware = (f->capabilities & MU_CAP_PARTITION_AWARE) != 0;
         agent_log(a, MU_WARN, "task %s refused: %s", info->id.s, why);
+        /* not REASON_INVALID_OFFERS: that is a lost race, after which schedulers try
+         * again at once, and this agent would refuse again at once */
         agent_update_unkept(a, &f->id, &info->id, aware ? MU_TASK_DROPPED : MU_TASK_LOST,
-                            "REASON_INVALID_OFFERS", why);
+                            a->journal_failed ? "REASON_CONTAINER_LAUNCH_FAILED"
+                                              : "REASON_TASK_INVALID",
+                            why);
         return;
     }
     struct mu_uuid uuid;

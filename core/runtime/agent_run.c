@@ -114,8 +114,11 @@ static void answered(struct question *q)
 static void on_own_answer(void *arg)
 {
     struct question *q = arg;
-    struct agent_event ev = {
-        .type = q->event, .container_id = &q->id, .status = q->status, .text = q->text};
+    struct agent_event ev = {.type = q->event,
+                             .token = q->token,
+                             .container_id = &q->id,
+                             .status = q->status,
+                             .text = q->text};
     step(q->run, &ev);
     answered(q);
 }

@@ -180,6 +180,48 @@ def a_full_disk_stops_new_work_and_leaves_what_runs():
         shutil.rmtree(directory, ignore_errors=True)
 
 
+def fill(path):
+    with open(path, "wb", buffering=0) as filler:
+        for size in (65536, 1):  # to the last byte
+            try:
+                while True:
+                    filler.write(b"x" * size)
+            except OSError:
+                pass
+
+
+def an_agent_with_a_full_disk_fails_new_tasks_by_name():
+    if os.geteuid() != 0:
+        raise cluster.Failed("needs root, to mount a small file system")
+    c = Cluster(docker="", two_processes=True)
+    directory = c.dir / "agent"
+    directory.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", directory], check=True)
+    try:
+        with c:
+            c.accepted("POST", "/v2/apps", GOOD)
+            task = c.wait_running("good", 1)[0]
+            fill(directory / "filler")
+            for app in ("first", "second"):  # one finds out, one is told
+                c.accepted("POST", "/v2/apps", {**GOOD, "id": app, "backoffSeconds": 1})
+                failure = wait(lambda: c.app(app).get("lastTaskFailure"), "a task that cannot be journalled ends")
+                check("journal cannot be written" in failure["message"], "and says why", failure)
+            check(cluster.processes_with("MESOS_TASK_ID=" + task["id"]), "the running task is left alone")
+            (directory / "filler").unlink()
+            c.processes[1].kill()
+            c.processes[1].start()
+            for app in ("first", "second"):
+                c.wait_running(app, 1)
+            check([t["id"] for t in c.wait_running("good", 1)] == [task["id"]], "and is taken over when there is room again")
+            for app in ("good", "first", "second"):
+                c.accepted("DELETE", f"/v2/apps/{app}")
+                c.wait_gone(app)
+    finally:
+        subprocess.run(["umount", "-l", directory], check=False)
+        shutil.rmtree(c.dir, ignore_errors=True)
+
+
 if __name__ == "__main__":
     cluster.main(bad_apps_are_refused_by_name_and_change_nothing, a_body_of_100_mb_is_refused_unread, failures_of_tasks_say_why,
-                 a_second_process_on_the_same_work_dir_is_refused, what_cannot_start_says_why, a_full_disk_stops_new_work_and_leaves_what_runs)
+                 a_second_process_on_the_same_work_dir_is_refused, what_cannot_start_says_why, a_full_disk_stops_new_work_and_leaves_what_runs,
+                 an_agent_with_a_full_disk_fails_new_tasks_by_name)

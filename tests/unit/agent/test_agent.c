@@ -390,6 +390,8 @@ static void a_full_disk_stops_new_tasks_and_leaves_running_ones(void **state)
     assert_null(world_container(&w, "second"));
     assert_int_equal(world_last_status(&w, "first")->state, MU_TASK_FAILED);
     assert_non_null(strstr(world_last_status(&w, "second")->message, "disk full"));
+    assert_string_equal(world_last_status(&w, "second")->reason,
+                        "REASON_CONTAINER_LAUNCH_FAILED"); /* not a race: back off */
     world_exit(&w, world_container(&w, "old"), 0,
                false); /* its end is told all the same */
     world_settle(&w);
