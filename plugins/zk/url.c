@@ -9,6 +9,7 @@
 
 #define SCHEME "zk://"
 #define DEFAULT_PORT "2181"
+#define PATH_LEN_MAX 255 /* paths are built in buffers that allow for it */
 
 static bool is_port(const char *s, size_t len)
 {
@@ -81,6 +82,11 @@ static int parse_path(const char *path, struct zks_url *out, struct mu_error *er
         return mu_fail(err, MU_E_INVALID,
                        "ZooKeeper URL: a path is needed, as in zk://HOST:2181/mesos ('/' "
                        "alone is not taken)");
+    }
+    if (len > PATH_LEN_MAX) {
+        return mu_fail(err, MU_E_INVALID,
+                       "ZooKeeper URL: its path has %zu bytes, %d are allowed", len,
+                       PATH_LEN_MAX);
     }
     for (size_t i = 0; i < len; i++) {
         if ((unsigned char)path[i] < 0x21 ||

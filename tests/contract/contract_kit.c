@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/check.h"
 #include "base/flag_values.h"
 
 #define WALL_MS INT64_C(1400000000000)
@@ -157,7 +158,12 @@ static void assign_flag(struct kit *k, const char *argument)
         fail_load("not an argument of a contract suite:", argument);
     }
     mu_auto_free char *name = mu_xstrndup(argument + 2, (size_t)(equals - argument) - 2);
-    if (mu_flags_assign(k->flags, name, equals + 1, &err) < 0) {
+    const char *place = strchr(equals + 1, '@');
+    mu_auto_free char *value = place == NULL
+                                   ? mu_xstrdup(equals + 1)
+                                   : mu_xasprintf("%.*s%u%s", (int)(place - equals - 1),
+                                                  equals + 1, k->world, place + 1);
+    if (mu_flags_assign(k->flags, name, value, &err) < 0) {
         fail_load(err.text, argument);
     }
 }
@@ -181,7 +187,8 @@ void kit_load(struct kit *k, int argc, char **argv, uint32_t kind)
         } else if (strcmp(argv[i], "durable") == 0) {
             k->is_durable = true;
         } else {
-            assign_flag(k, argv[i]);
+            MU_ASSERT(k->argument_count < MU_COUNT_OF(k->arguments));
+            k->arguments[k->argument_count++] = argv[i];
         }
     }
 }
@@ -193,6 +200,10 @@ void kit_unload(struct kit *k)
 
 void kit_host_open(struct kit *k)
 {
+    k->world++;
+    for (size_t i = 0; i < k->argument_count; i++) {
+        assign_flag(k, k->arguments[i]);
+    }
     if (k->is_virtual) {
         k->table = virtual_table;
         k->table.impl = k;

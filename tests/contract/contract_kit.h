@@ -4,7 +4,8 @@
  * A suite is one program; meson.build runs it once per implementation:
  *     contract_registry PATH/registry_x.so [virtual] [durable] [--flag=value...]
  * virtual: no loop, time moves only when nothing else is due. durable: what was
- * acknowledged outlives the instance.
+ * acknowledged outlives the instance. An '@' in a flag's value becomes a number that no
+ * other host of this run had: a path in servers that all tests share.
  */
 #ifndef TESTS_CONTRACT_KIT_H
 #define TESTS_CONTRACT_KIT_H
@@ -19,6 +20,9 @@
 struct kit {
     const struct mu_plugin *plugin;
     struct mu_flags *flags;
+    char *arguments[8]; /* flags, as given */
+    size_t argument_count;
+    uint32_t world;
     bool is_virtual, is_durable;
     const struct mu_host *host;
     void *instance;

@@ -308,6 +308,11 @@ static void settle_candidacy(struct zke_machine *m, uint64_t now_ms)
     if (!m->contends && m->candidacy == ZKE_IN) {
         m->candidacy = ZKE_LEAVING;
     }
+    bool is_out = m->candidacy == ZKE_NONE || (!m->ready && m->candidacy != ZKE_IN);
+    if (m->withdraws && (is_out || now_ms >= m->withdraw_by_ms)) {
+        m->withdraws = false;
+        act(m, ZKE_TELL_WITHDRAWN, NULL);
+    }
     bool may_try = m->ready && now_ms >= m->retry_at_ms;
     if (m->candidacy == ZKE_LEAVING && may_try && !m->leaving_asked) {
         m->leaving_asked = true;
@@ -319,11 +324,6 @@ static void settle_candidacy(struct zke_machine *m, uint64_t now_ms)
     if (m->candidacy == ZKE_IN && m->ready && now_ms >= m->next_ask_ms) {
         m->next_ask_ms = now_ms + m->timeout_ms / 6;
         act(m, ZKE_DO_ASK, m->own);
-    }
-    bool is_out = m->candidacy == ZKE_NONE || (!m->ready && m->candidacy != ZKE_IN);
-    if (m->withdraws && (is_out || now_ms >= m->withdraw_by_ms)) {
-        m->withdraws = false;
-        act(m, ZKE_TELL_WITHDRAWN, NULL);
     }
 }
 
