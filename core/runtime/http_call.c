@@ -349,14 +349,14 @@ struct curl_meaning {
 
 static const struct curl_meaning meanings[] = {
     {CURLE_URL_MALFORMAT, MU_E_INVALID},    {CURLE_COULDNT_RESOLVE_HOST, -EHOSTUNREACH},
-    {CURLE_COULDNT_CONNECT, -ECONNREFUSED}, {CURLE_OPERATION_TIMEDOUT, -ETIMEDOUT},
+    {CURLE_COULDNT_CONNECT, -EHOSTUNREACH}, {CURLE_OPERATION_TIMEDOUT, -ETIMEDOUT},
     {CURLE_GOT_NOTHING, -ECONNRESET},       {CURLE_SEND_ERROR, -ECONNRESET},
     {CURLE_RECV_ERROR, -ECONNRESET},        {CURLE_PARTIAL_FILE, -ECONNRESET},
     {CURLE_OUT_OF_MEMORY, -ENOMEM},
 };
 
-/* The code of a failed transfer. The system's own errno says more, where libcurl has
- * kept it. */
+/* The code of a failed transfer. The system's own errno says more, where libcurl has kept
+ * it. -ECONNREFUSED is said by the system alone: it is the proof of a fast failover. */
 static int meaning_of(const struct mu_http_call *call, CURLcode result)
 {
     long os_errno = 0;

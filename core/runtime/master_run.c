@@ -21,6 +21,7 @@
 #include "base/check.h"
 #include "base/vec.h"
 #include "codec/master_json.h"
+#include "runtime/leader_watch.h"
 #include "runtime/link_server.h"
 #include "runtime/member.h"
 #include "runtime/store.h"
@@ -46,6 +47,7 @@ struct master_run {
     struct master *machine;
     struct rt_store *store;
     struct link_server *links;
+    struct leader_watch *watch;
     uint64_t scheduler_link;
     MU_VEC(struct sent) inbox; /* from the scheduler */
     struct mu_timer *turn, *deadline;
@@ -59,6 +61,7 @@ struct master_run {
     bool tells;              /* the step's log lines are the driver's to tell */
     uint32_t recovered;      /* agents that the registry knew, until all are back */
     uint64_t leader_changes; /* how often another one was named */
+    uint64_t depositions;
     uint64_t recovered_at_ms;
     int waits; /* of the stop */
     mu_cb stopped_cb;
@@ -389,6 +392,7 @@ static void set_leader(struct master_run *r, const struct mu_member *leader)
     struct mu_member old = r->leader;
     member_copy(&r->leader, now);
     member_release(&old);
+    leader_watch_set(r->watch, leader == NULL || r->stopping ? NULL : &r->leader);
     if (!is_news) {
         return;
     }
@@ -420,6 +424,16 @@ static void on_leader(void *arg, const struct mu_member *leader)
         member_copy(&r->named, leader);
     }
     set_leader(r, names_self && !r->leading ? NULL : leader);
+}
+
+static int on_depose(void *arg,
+                     const struct mu_member *member,
+                     const char *proof,
+                     struct mu_error *err)
+{
+    struct master_run *r = arg;
+    r->depositions++;
+    return r->cfg.election->depose(r->cfg.election_instance, member, proof, err);
 }
 
 /* ---- the election ---- */
@@ -572,6 +586,13 @@ struct master_run *master_run_create(const struct master_run_config *cfg)
     r->store = rt_store_create(cfg->host, cfg->registry, cfg->registry_instance, "master",
                                &store_events, r);
     r->links = link_server_create(cfg->host, &link_events, r);
+    bool can_depose = MU_HAS(struct mu_election_ops, cfg->election, depose) &&
+                      cfg->election->depose != NULL;
+    const struct leader_watch_config watch = {.host = cfg->host,
+                                              .self_id = cfg->self->id,
+                                              .depose = can_depose ? on_depose : NULL,
+                                              .arg = r};
+    r->watch = leader_watch_create(&watch);
     cfg->election->listen(cfg->election_instance, &election_events, r);
     return r;
 }
@@ -579,6 +600,9 @@ struct master_run *master_run_create(const struct master_run_config *cfg)
 int master_run_start(struct master_run *r, struct mu_error *err)
 {
     int rc = link_server_start(r->links, err);
+    if (rc == 0) {
+        rc = leader_watch_start(r->watch, err);
+    }
     if (rc == 0) {
         rc = r->cfg.election->detect(r->cfg.election_instance, err);
     }
@@ -604,6 +628,7 @@ void master_run_resign(struct master_run *r)
     cancel(r, &r->deadline);
     cancel(r, &r->turn);
     cancel(r, &r->stand_again);
+    leader_watch_set(r->watch, NULL);
 }
 
 static void stopped_one(struct master_run *r)
@@ -636,7 +661,8 @@ void master_run_stop(struct master_run *r, mu_cb cb, void *arg)
     master_run_resign(r);
     r->stopped_cb = cb;
     r->stopped_arg = arg;
-    r->waits = 1;
+    r->waits = 2;
+    leader_watch_stop(r->watch, on_part_stopped, r);
     if (r->withdrawal == WITHDRAW_ASKED) {
         r->waits++;
         r->withdraw_max =
@@ -657,6 +683,7 @@ void master_run_destroy(struct master_run *r)
     master_destroy(r->machine);
     rt_store_destroy(r->store);
     link_server_destroy(r->links);
+    leader_watch_destroy(r->watch);
     member_release(&r->self);
     member_release(&r->leader);
     member_release(&r->named);
@@ -676,6 +703,9 @@ void master_run_metrics(struct master_run *r,
 {
     master_metrics(r->machine, cb, arg);
     cb(arg, "election/leader_changes", (double)r->leader_changes);
+    cb(arg, "election/depositions", (double)r->depositions);
+    bool is_watched = strcmp(leader_watch_state(r->watch), "open") == 0;
+    cb(arg, "election/leader_watched", is_watched ? 1 : 0);
     if (has_lease(r)) {
         cb(arg, "election/lease_ms", r->leading ? (double)lease_left_ms(r) : 0);
     }

@@ -76,7 +76,9 @@ MU_API const char *mu_http_status_text(int status);
 struct mu_http_call; /* one running request */
 
 struct mu_http_answer {
-    int status;             /* HTTP status, or a negative code: no (complete) answer */
+    /* HTTP status, or a negative code: no (complete) answer. -ECONNREFUSED: the other
+     * host's system said so itself, nobody listens there. */
+    int status;
     const char *error_text; /* for a negative status: what failed; else NULL */
     const struct mu_http_header *headers;
     size_t header_count;

@@ -214,6 +214,63 @@ static void a_master_names_itself_only_while_it_leads(void **state)
     kit_close(k);
 }
 
+struct other_master {
+    const struct mu_host *host;
+    const char *id;
+    struct mu_http_exchange *stream;
+};
+
+static void on_watcher_gone(void *arg)
+{
+    struct other_master *m = arg;
+    m->stream = NULL;
+}
+
+static void
+on_watcher(void *arg, struct mu_http_exchange *x, const struct mu_http_request *req)
+{
+    (void)req;
+    struct other_master *m = arg;
+    const struct mu_http_header headers[] = {{"Muster-Master-Id", m->id}};
+    m->stream = x;
+    m->host->http_on_close(x, on_watcher_gone, m);
+    m->host->http_stream_begin(x, 200, headers, 1, false);
+}
+
+static void wait_until(struct kit *k, const char *metric, double value)
+{
+    for (int i = 0; i < 2000 && kit_metric(k, metric) != value; i++) {
+        bool never = false;
+        (void)test_host_run_until(k->th, &never, 10);
+    }
+    assert_true(kit_metric(k, metric) == value);
+}
+
+/* The port of the named leader is another process's all of a sudden. */
+static void a_standby_deposes_a_leader_whose_process_is_gone(void **state)
+{
+    (void)state;
+    struct kit *k = kit_open();
+    struct other_master m = {.host = k->th->host, .id = "other"};
+    assert_int_equal(k->th->host->http_route(k->th->host, "agent", "GET",
+                                             "/api/v1/leader-watch", on_watcher, &m,
+                                             NULL),
+                     0);
+    kit_name(k, "other", test_host_listen(k->th, "agent"));
+    wait_until(k, "election/leader_watched", 1);
+    assert_int_equal(k->deposes, 0);
+    m.id = "newcomer";
+    m.host->http_on_close(m.stream, NULL, NULL);
+    m.host->http_stream_end(m.stream);
+    wait_until(k, "election/depositions", 1);
+    assert_int_equal(k->deposes, 1);
+    assert_string_equal(k->deposed, "other");
+    assert_non_null(strstr(k->proof, "newcomer"));
+    kit_elect(k);
+    wait_until(k, "election/leader_watched", 0);
+    kit_close(k);
+}
+
 /* ---- stopping ---- */
 
 static void a_stop_withdraws_before_anything_else_is_waited_for(void **state)
@@ -441,6 +498,7 @@ int main(void)
         cmocka_unit_test(lost_after_the_lease_needs_no_withdrawal),
         cmocka_unit_test(a_standby_names_the_leader_and_is_well_when_it_knows_one),
         cmocka_unit_test(a_master_names_itself_only_while_it_leads),
+        cmocka_unit_test(a_standby_deposes_a_leader_whose_process_is_gone),
         cmocka_unit_test(a_stop_withdraws_before_anything_else_is_waited_for),
         cmocka_unit_test(a_stop_does_not_wait_for_ever_for_the_election),
         cmocka_unit_test(leading_lost_and_leading_again_leaves_nothing_behind),
