@@ -153,6 +153,7 @@ void message_encode(struct mu_buf *out, const struct mu_msg *m)
     mu_jw_opt_string(w, "uuid", m->uuid.s);
     mu_jw_opt_uint(w, "refuse", m->refuse_ms);
     mu_jw_opt_uint(w, "heartbeat", m->heartbeat_ms);
+    mu_jw_opt_uint(w, "epoch", m->epoch);
     if (m->has_grace) {
         mu_jw_key(w, "grace");
         mu_jw_uint(w, m->grace_ms);
@@ -292,6 +293,7 @@ int message_decode(const void *data, size_t len, struct mu_msg *out, struct mu_e
     MU_JR_ID(r, o, "uuid", &m.uuid);
     m.refuse_ms = mu_jr_uint(r, o, "refuse", INT64_MAX);
     m.heartbeat_ms = mu_jr_uint(r, o, "heartbeat", INT64_MAX);
+    m.epoch = mu_jr_uint(r, o, "epoch", INT64_MAX);
     m.has_grace = json_object_get(o, "grace") != NULL;
     m.grace_ms = mu_jr_uint(r, o, "grace", INT64_MAX);
     m.latest_state = (uint32_t)mu_jr_uint(r, o, "latest", MU_TASK_STATE_COUNT - 1);

@@ -8,6 +8,9 @@
  */
 /* clang-format off */
 /*
+ * operator -> master
+ *   TEARDOWN       framework_id
+ *   MARK_GONE      agent_id: it never comes back
  * framework -> master
  *   SUBSCRIBE      framework (its id empty: a new one)
  *   TEARDOWN       framework_id
@@ -32,7 +35,7 @@
  *   PONG
  *   UNREGISTER     agent_id
  * master -> agent
- *   REGISTERED     agent_id, heartbeat_ms = ping time-out
+ *   REGISTERED     agent_id, heartbeat_ms = ping time-out, epoch of the leadership
  *   REREGISTERED   the same, and statuses = tasks the master has there
  *   REFUSED        text
  *   RUN_TASK       frameworks[0], tasks[0]
@@ -76,7 +79,8 @@
     X(KILL_TASK)                                                                         \
     X(ACK_UPDATE)                                                                        \
     X(PING)                                                                              \
-    X(SHUTDOWN)
+    X(SHUTDOWN)                                                                          \
+    X(MARK_GONE)
 
 enum mu_msg_type {
     MU_MSG_NONE = 0,
@@ -140,7 +144,7 @@ struct mu_msg {
     struct mu_agent_id agent_id;
     struct mu_task_id task_id;
     struct mu_uuid uuid;
-    uint64_t refuse_ms, heartbeat_ms;
+    uint64_t refuse_ms, heartbeat_ms, epoch;
     bool has_grace;
     uint64_t grace_ms;
     uint32_t latest_state;

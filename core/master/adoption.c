@@ -102,10 +102,11 @@ static struct master_task *take(struct master *m,
     return t;
 }
 
-/* Tell the framework what it may have believed lost. */
+/* Tell the framework what it may have believed lost, or what it waits to hear of since
+ * the failover: with many agents it would ask for long. */
 static void announce(struct master *m, const struct master_task *t, uint32_t came_from)
 {
-    if (came_from != AGENT_UNREACHABLE && came_from != AGENT_READMITTING) {
+    if (came_from == AGENT_ACTIVE) {
         return;
     }
     const struct master_status_about about = {&t->info->id, &t->agent->info.id, t->state,
@@ -114,7 +115,8 @@ static void announce(struct master *m, const struct master_task *t, uint32_t cam
     master_status_make(m, t->framework, &about, &s,
                        came_from == AGENT_UNREACHABLE
                            ? "Unreachable agent re-reregistered"
-                           : "Unknown agent reregistered");
+                       : came_from == AGENT_RECOVERED ? "Recovered agent reregistered"
+                                                      : "Unknown agent reregistered");
     master_send_update(m, t->framework, &s);
 }
 

@@ -17,17 +17,22 @@
 
 static const struct mu_sm_state agent_states[AGENT_STATES] = {
     [AGENT_RECOVERED] = {"recovered", MU_SM_INITIAL,
-                         TO(READMITTING) | TO(MARKING) | TO(REMOVING)},
+                         TO(READMITTING) | TO(MARKING) | TO(REMOVING) | TO(MARKING_GONE)},
     [AGENT_ADMITTING] = {"admitting", MU_SM_INITIAL, TO(ACTIVE) | TO(DISCONNECTED)},
     [AGENT_READMITTING] = {"readmitting", MU_SM_INITIAL,
                            TO(ACTIVE) | TO(DISCONNECTED) | TO(RECOVERED) |
                                TO(UNREACHABLE)},
     [AGENT_ACTIVE] = {"active", 0, TO(DISCONNECTED)},
-    [AGENT_DISCONNECTED] = {"disconnected", 0, TO(ACTIVE) | TO(MARKING) | TO(REMOVING)},
+    [AGENT_DISCONNECTED] = {"disconnected", 0,
+                            TO(ACTIVE) | TO(MARKING) | TO(REMOVING) | TO(MARKING_GONE)},
     [AGENT_MARKING] = {"marking unreachable", 0,
                        TO(UNREACHABLE) | TO(DISCONNECTED) | TO(RECOVERED)},
-    [AGENT_UNREACHABLE] = {"unreachable", MU_SM_INITIAL, TO(READMITTING)},
+    [AGENT_UNREACHABLE] = {"unreachable", MU_SM_INITIAL,
+                           TO(READMITTING) | TO(MARKING_GONE)},
     [AGENT_REMOVING] = {"removing", 0, TO(DISCONNECTED) | TO(RECOVERED)},
+    [AGENT_MARKING_GONE] = {"marking gone", 0,
+                            TO(GONE) | TO(DISCONNECTED) | TO(RECOVERED) |
+                                TO(UNREACHABLE)},
     [AGENT_GONE] = {"gone", MU_SM_INITIAL | MU_SM_FINAL, 0},
 };
 
@@ -107,6 +112,8 @@ struct master_agent *master_agent_create(struct master *m,
     a->came_from = state;
     mu_list_init(&a->tasks);
     mu_list_init(&a->offers);
+    mu_list_init(&a->scheduled);
+    mu_list_init(&a->aged);
     master_timer_init(&a->timer, a);
     a->info.id = info->id;
     set_info(a, info);
@@ -123,6 +130,8 @@ void master_agent_destroy(struct master *m, struct master_agent *a)
     leave_address(m, a);
     master_link_forget(m, &a->peer);
     master_timer_stop(m, &a->timer);
+    mu_list_remove(&a->scheduled);
+    mu_list_remove(&a->aged);
     if (a->in_allocator) {
         allocator_remove_agent(&m->reign->allocator, &a->alloc);
     }
@@ -178,6 +187,7 @@ make_answer(const struct master *m, const struct master_agent *a, struct mu_msg 
 {
     msg->agent_id = a->info.id;
     msg->heartbeat_ms = m->cfg.agent_ping_timeout_ms * m->cfg.max_agent_ping_timeouts;
+    msg->epoch = m->reign->epoch;
 }
 
 static void send_registered(struct master *m, const struct master_agent *a)
@@ -191,6 +201,9 @@ static void send_registered(struct master *m, const struct master_agent *a)
 /* a is registered: connected if it still has a link. */
 static void open_for_work(struct master *m, struct master_agent *a)
 {
+    master_removal_cancel(m, a);
+    mu_list_remove(&a->aged);
+    a->is_stale = false;
     master_agent_move(m, a, a->peer.link != 0 ? AGENT_ACTIVE : AGENT_DISCONNECTED);
     if (!a->in_allocator) {
         allocator_add_agent(&m->reign->allocator, &a->alloc, &a->info.resources);
@@ -322,13 +335,14 @@ finish(struct master *m, struct master_agent *a, const struct mu_msg *msg, uint3
     a->reregistered_ms = m->now.wall_ms;
     master_count(m, COUNT_REREGISTRATIONS);
     master_adopt(m, a, msg, from, &reply);
-    master_log(m, MU_INFO,
+    master_log(m, master_returns_log_level(m),
                "agent re-registered: agent=%s host=%s was=%s tasks=%zu unknown_to_it=%zu",
                a->info.id.s, a->info.hostname,
                from == AGENT_READMITTING ? "unknown" : mu_sm_name(&master_agent_sm, from),
                msg->record_count, reply.status_count);
     master_send(m, a->peer.link, &reply);
     master_agent_resend_kills(m, a);
+    master_returns_count(m, from);
 }
 
 /* Wait for the registry to have a (again) as admitted. */
@@ -336,8 +350,10 @@ static void
 readmit(struct master *m, struct master_agent *a, uint64_t link, const struct mu_msg *msg)
 {
     uint32_t from = a->state;
-    bool as_recorded = from == AGENT_RECOVERED && same_info(&a->info, msg->agent);
+    bool as_recorded =
+        from == AGENT_RECOVERED && !a->is_stale && same_info(&a->info, msg->agent);
     master_timer_stop(m, &a->timer);
+    master_removal_cancel(m, a);
     if (from != AGENT_READMITTING) {
         master_agent_move(m, a, AGENT_READMITTING);
     }
@@ -345,19 +361,22 @@ readmit(struct master *m, struct master_agent *a, uint64_t link, const struct mu
     mu_msg_copy(&a->waiting, msg);
     master_link_bind(m, &a->peer, link, NULL);
     if (as_recorded) {
-        master_agent_readmitted(m, a);
+        master_agent_readmitted(m, a, &a->info);
     } else {
         master_commit(m, a, COMMIT_READMIT, msg->agent);
     }
 }
 
-void master_agent_readmitted(struct master *m, struct master_agent *a)
+void master_agent_readmitted(struct master *m,
+                             struct master_agent *a,
+                             const struct mu_agent_info *committed)
 {
     if (a->state != AGENT_READMITTING) {
         return;
     }
     struct mu_msg msg;
     mu_msg_move(&msg, &a->waiting);
+    bool as_committed = same_info(committed, msg.agent);
     leave_address(m, a);
     set_info(a, msg.agent);
     enter_address(m, a);
@@ -366,6 +385,9 @@ void master_agent_readmitted(struct master *m, struct master_agent *a)
     }
     open_for_work(m, a);
     finish(m, a, &msg, a->came_from);
+    if (!as_committed) { /* it dialled again meanwhile, and had changed */
+        master_commit(m, a, COMMIT_UPDATE, msg.agent);
+    }
     mu_msg_release(&msg);
 }
 
@@ -417,7 +439,7 @@ void master_agent_updated(struct master *m,
                a->info.hostname);
 }
 
-static void shut_down(struct master *m, uint64_t link, const char *text)
+void master_agent_shut_down(struct master *m, uint64_t link, const char *text)
 {
     struct mu_msg msg;
     mu_msg_init(&msg, MU_MSG_SHUTDOWN);
@@ -448,11 +470,12 @@ static void return_of(struct master *m,
         }
         break;
     case AGENT_GONE:
-        shut_down(m, link, "Agent has been marked gone");
+        master_agent_shut_down(m, link, "Agent has been marked gone");
         break;
     case AGENT_ADMITTING:
     case AGENT_MARKING:
     case AGENT_REMOVING:
+    case AGENT_MARKING_GONE:
     case AGENT_STATES:
         break; /* decided soon; it asks again */
     }

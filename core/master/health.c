@@ -22,11 +22,10 @@ void master_agent_start_pings(struct master *m, struct master_agent *a)
     master_timer_set(m, &a->timer, TIMER_PING, m->cfg.agent_ping_timeout_ms);
 }
 
-static void mark(struct master *m, struct master_agent *a)
+void master_agent_mark(struct master *m, struct master_agent *a)
 {
     a->came_from = a->state;
     master_agent_move(m, a, AGENT_MARKING);
-    master_count(m, COUNT_UNREACHABLE_SCHEDULED);
     master_log(m, MU_WARN, "marking an agent unreachable: %s: agent=%s host=%s", a->cause,
                a->info.id.s, a->info.hostname);
     master_commit(m, a, COMMIT_UNREACHABLE, &a->info);
@@ -48,8 +47,8 @@ void master_agent_on_ping_timer(struct master *m, struct master_agent *a, uint64
         master_timer_stop(m, &a->timer);
         master_close(m, link);
         (void)snprintf(a->cause, sizeof(a->cause), "health check timed out");
-        master_count(m, COUNT_REMOVALS_UNHEALTHY);
-        mark(m, a);
+        a->silent = true;
+        master_removal_schedule(m, a);
         return;
     }
     a->pong_missing = true;
@@ -78,14 +77,16 @@ void master_agent_disconnect(struct master *m, struct master_agent *a)
 
 void master_agent_on_grace_timer(struct master *m, struct master_agent *a)
 {
-    if (a->state != AGENT_DISCONNECTED && a->state != AGENT_RECOVERED) {
+    bool held = a->state == AGENT_RECOVERED && m->reign->returns.is_held;
+    if (held || (a->state != AGENT_DISCONNECTED && a->state != AGENT_RECOVERED)) {
         return;
     }
+    a->silent = false;
     (void)snprintf(
         a->cause, sizeof(a->cause), "agent did not reregister within %" PRIu64 "secs %s",
         m->cfg.agent_reregister_timeout_ms / 1000,
         a->state == AGENT_RECOVERED ? "after master failover" : "after disconnecting");
-    mark(m, a);
+    master_removal_schedule(m, a);
 }
 
 /* ---- the ends ---- */
@@ -114,9 +115,11 @@ static void leave_allocator(struct master *m, struct master_agent *a)
 static void
 lose_task(struct master *m, struct master_task *t, uint32_t state, const char *message)
 {
-    const struct master_status_about about = {&t->info->id, &t->agent->info.id,
-                                              master_state_for(t->framework, state),
-                                              "REASON_AGENT_REMOVED"};
+    const char *reason = state == MU_TASK_GONE_BY_OPERATOR
+                             ? "REASON_AGENT_REMOVED_BY_OPERATOR"
+                             : "REASON_AGENT_REMOVED";
+    const struct master_status_about about = {
+        &t->info->id, &t->agent->info.id, master_state_for(t->framework, state), reason};
     struct mu_task_status s;
     master_status_make(m, t->framework, &about, &s, "%s", message);
     master_task_set_state(m, t, s.state);
@@ -143,8 +146,12 @@ void master_agent_marked(struct master *m, struct master_agent *a)
     }
     master_agent_move(m, a, AGENT_UNREACHABLE);
     a->since_ms = m->now.wall_ms;
+    master_gc_enter(m, a);
     master_count(m, COUNT_UNREACHABLE_COMPLETED);
     master_count(m, COUNT_REMOVALS);
+    if (a->silent) {
+        master_count(m, COUNT_REMOVALS_UNHEALTHY);
+    }
     if (a->came_from == AGENT_RECOVERED) {
         master_count(m, COUNT_RECOVERY_REMOVALS);
     }
@@ -172,6 +179,7 @@ void master_agent_remove(struct master *m, struct master_agent *a, const char *c
         master_close(m, link);
     }
     master_timer_stop(m, &a->timer);
+    master_removal_cancel(m, a);
     a->came_from = a->state;
     master_agent_move(m, a, AGENT_REMOVING);
     (void)snprintf(a->cause, sizeof(a->cause), "%s", cause);
@@ -197,5 +205,72 @@ void master_agent_removed(struct master *m, struct master_agent *a)
         master_task_complete(m, t);
     }
     report_failure(m, a);
+    if (a->came_from == AGENT_RECOVERED) {
+        master_returns_drop(m);
+    }
     master_agent_destroy(m, a);
+}
+
+/* ---- gone: an operator knows that it never comes back ---- */
+
+/* Its link stays, to tell it when that is durable. */
+void master_agent_mark_gone(struct master *m, struct master_agent *a)
+{
+    switch ((enum master_agent_state)a->state) {
+    case AGENT_ACTIVE:
+        master_agent_move(m, a, AGENT_DISCONNECTED);
+        allocator_activate_agent(&m->reign->allocator, &a->alloc, false);
+        master_agent_rescind(m, a);
+        break;
+    case AGENT_DISCONNECTED:
+    case AGENT_RECOVERED:
+    case AGENT_UNREACHABLE:
+        break;
+    case AGENT_GONE:
+    case AGENT_MARKING_GONE:
+        return;
+    case AGENT_ADMITTING:
+    case AGENT_READMITTING:
+    case AGENT_MARKING:
+    case AGENT_REMOVING:
+    case AGENT_STATES:
+        a->gone_asked = true; /* when the registry has answered */
+        return;
+    }
+    a->gone_asked = false;
+    master_timer_stop(m, &a->timer);
+    master_removal_cancel(m, a);
+    a->came_from = a->state;
+    master_agent_move(m, a, AGENT_MARKING_GONE);
+    (void)snprintf(a->cause, sizeof(a->cause), "Agent has been marked gone");
+    master_log(m, MU_WARN, "marking an agent gone: agent=%s host=%s", a->info.id.s,
+               a->info.hostname);
+    master_commit(m, a, COMMIT_GONE, &a->info);
+}
+
+void master_agent_is_gone(struct master *m, struct master_agent *a)
+{
+    if (a->state != AGENT_MARKING_GONE) {
+        return;
+    }
+    master_agent_move(m, a, AGENT_GONE);
+    a->since_ms = m->now.wall_ms;
+    master_gc_enter(m, a);
+    master_count(m, COUNT_REMOVALS);
+    master_count(m, COUNT_REMOVALS_GONE);
+    mu_list_foreach_safe (node, &a->tasks) {
+        struct master_task *t = mu_list_entry(node, struct master_task, on_agent);
+        if (t->unreachable || !mu_task_state_is_terminal(t->state)) {
+            lose_task(m, t, MU_TASK_GONE_BY_OPERATOR, a->cause);
+        }
+        master_task_complete(m, t);
+    }
+    leave_allocator(m, a);
+    report_failure(m, a);
+    if (a->came_from == AGENT_RECOVERED) {
+        master_returns_drop(m);
+    }
+    uint64_t link = a->peer.link;
+    master_link_forget(m, &a->peer);
+    master_agent_shut_down(m, link, a->cause);
 }

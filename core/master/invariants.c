@@ -33,7 +33,8 @@ static int check_task(const struct master_task *t, struct mu_error *err)
         return mu_fail(err, MU_E_CORRUPT, "task '%s' is in the wrong framework", id);
     }
     if (t->holding && !master_agent_registered(t->agent) &&
-        t->agent->state != AGENT_MARKING && t->agent->state != AGENT_REMOVING) {
+        t->agent->state != AGENT_MARKING && t->agent->state != AGENT_REMOVING &&
+        t->agent->state != AGENT_MARKING_GONE) {
         return mu_fail(err, MU_E_CORRUPT, "task '%s' holds resources of an absent agent",
                        id);
     }
@@ -78,12 +79,43 @@ static int check_sums(const struct master_agent *a, struct mu_error *err)
     return status;
 }
 
+/* What is not decided has a timer, a turn, or a commit; old records are in a list. */
+static bool is_waited_for(const struct master *m, const struct master_agent *a)
+{
+    const struct reign *r = m->reign;
+    bool has_time = mu_heap_has(&a->timer.node) || mu_list_linked(&a->scheduled);
+    switch ((enum master_agent_state)a->state) {
+    case AGENT_RECOVERED:
+        return has_time || m->mode != MASTER_LEADING || !r->returns.is_over ||
+               r->returns.is_held;
+    case AGENT_DISCONNECTED:
+        return has_time;
+    case AGENT_UNREACHABLE:
+    case AGENT_GONE:
+        return mu_list_linked(&a->aged) || m->mode != MASTER_LEADING;
+    case AGENT_ADMITTING:
+    case AGENT_READMITTING:
+    case AGENT_MARKING:
+    case AGENT_REMOVING:
+    case AGENT_MARKING_GONE:
+        return r->commits.count > 0 && !mu_list_linked(&a->scheduled);
+    case AGENT_ACTIVE:
+    case AGENT_STATES:
+        break;
+    }
+    return !mu_list_linked(&a->scheduled) && !mu_list_linked(&a->aged);
+}
+
 static int
 check_agent(const struct master *m, const struct master_agent *a, struct mu_error *err)
 {
     if (a->state != AGENT_ACTIVE && !mu_list_empty(&a->offers)) {
         return mu_fail(err, MU_E_CORRUPT, "agent '%s' is offered but not active",
                        a->info.id.s);
+    }
+    if (!is_waited_for(m, a)) {
+        return mu_fail(err, MU_E_CORRUPT, "agent '%s' is %s, and nothing will happen",
+                       a->info.id.s, mu_sm_name(&master_agent_sm, a->state));
     }
     if (a->state == AGENT_ACTIVE &&
         (a->peer.link == 0 || !a->in_allocator || !mu_heap_has(&a->timer.node))) {

@@ -44,6 +44,11 @@ struct master *master_create(const struct master_config *cfg)
         or_default(cfg->agent_reregister_timeout_ms, 600000);
     m->cfg.allocation_interval_ms = or_default(cfg->allocation_interval_ms, 1000);
     m->cfg.framework_heartbeat_ms = or_default(cfg->framework_heartbeat_ms, 15000);
+    m->cfg.registry_gc_interval_ms = or_default(cfg->registry_gc_interval_ms, 900000);
+    m->cfg.registry_max_agent_age_ms =
+        or_default(cfg->registry_max_agent_age_ms, UINT64_C(14) * 24 * 3600 * 1000);
+    m->cfg.registry_max_agent_count =
+        (uint32_t)or_default(cfg->registry_max_agent_count, 102400);
     mu_prng_seed(&m->prng, cfg->seed);
     m->mode = MASTER_STANDBY;
     return m;
@@ -152,6 +157,15 @@ static void fire(struct master *m, const struct master_timer *t, uint64_t due_ms
     case TIMER_OFFER:
         master_offer_expired(m, t->owner);
         break;
+    case TIMER_RETURNS:
+        master_returns_over(m);
+        break;
+    case TIMER_REMOVAL:
+        master_removals_run(m);
+        break;
+    case TIMER_GC:
+        master_gc_run(m);
+        break;
     }
 }
 
@@ -230,12 +244,15 @@ static void from_agent(struct master *m, struct master_agent *a, const struct mu
     }
 }
 
-/* Link 0 is the operator: it may tear down any framework. */
+/* Link 0 is the operator: it may tear down any framework, and mark any agent gone. */
 static void from_operator(struct master *m, const struct mu_msg *msg)
 {
     struct master_framework *f = master_framework_find(m, &msg->framework_id);
+    struct master_agent *a = master_agent_find(m, &msg->agent_id);
     if (msg->type == MU_MSG_TEARDOWN && f != NULL) {
         master_framework_remove(m, f, "was torn down by an operator");
+    } else if (msg->type == MU_MSG_MARK_GONE && a != NULL) {
+        master_agent_mark_gone(m, a);
     } else {
         master_count(m, COUNT_DROPPED_MESSAGES);
     }

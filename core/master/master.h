@@ -7,7 +7,7 @@
  * for streams: agents and frameworks open with REGISTER/REREGISTER/SUBSCRIBE, which makes
  * the link theirs; one link per agent and framework, a newer one replaces the older. Link
  * numbers grow: a higher one was opened later. Link 0 is the operator (TEARDOWN of any
- * framework).
+ * framework, MARK_GONE of any agent).
  * Effects borrow nothing: the driver consumes and releases them. Loop thread (or
  * simulator) only.
  */
@@ -34,6 +34,18 @@ struct master_config {
     uint64_t offer_timeout_ms;  /* 0: none */
     uint64_t framework_heartbeat_ms;                        /* 15000 */
     uint32_t max_completed_frameworks, max_completed_tasks; /* 50, 1000 */
+    /* Agents are marked unreachable at this rate at most; 0 permits: as they come. */
+    uint32_t agent_removal_permits;
+    uint64_t agent_removal_per_ms;
+    /* After a failover: such a share of the agents that the registry knows must have come
+     * back, or none of the others is removed. In millionths; 0: no limit. */
+    uint32_t recovery_returns_needed_ppm;
+    uint64_t registry_gc_interval_ms;   /* 900000 */
+    uint64_t registry_max_agent_age_ms; /* 1209600000: older unreachable or gone agents
+                                           are forgotten */
+    uint32_t registry_max_agent_count;  /* 102400: of the unreachable, and of the gone */
+    bool registry_is_private; /* it lives in this process: it does not know what another
+                                 master did meanwhile */
 };
 
 /* What the registry keeps: agents admitted, and their fate. Key "agents/<id>". */

@@ -83,6 +83,17 @@ static void put_tasks(const struct master *m, const struct out *o)
     }
 }
 
+/* How far the return of the agents after a failover is. */
+static void put_returns(const struct master *m, const struct out *o)
+{
+    const struct reign *r = m->reign;
+    put(o, "recovery_slaves_known", r != NULL ? r->returns.known : 0);
+    put(o, "recovery_slaves_back", r != NULL ? r->returns.back : 0);
+    put(o, "recovery_slaves_unnamed", r != NULL ? r->returns.strangers : 0);
+    put(o, "recovery_slave_removals_held",
+        r != NULL && r->returns.is_held ? r->agents_in[AGENT_RECOVERED] : 0);
+}
+
 struct sums {
     uint32_t connected, disconnected, known;
     int64_t total[4], used[4];
@@ -140,6 +151,8 @@ void master_metrics(const struct master *m,
     put(&o, "slaves_inactive", in[AGENT_DISCONNECTED]);
     put(&o, "slaves_unreachable", in[AGENT_UNREACHABLE]);
     put(&o, "slaves_recovered", in[AGENT_RECOVERED]);
+    put(&o, "slaves_gone", in[AGENT_GONE]);
+    put_returns(m, &o);
     put(&o, "frameworks_connected", s.connected);
     put(&o, "frameworks_active", s.connected);
     put(&o, "frameworks_disconnected", s.disconnected);

@@ -15,6 +15,8 @@
     X(UNREACHABLE_COMPLETED, "slave_unreachable_completed")                              \
     X(UNREACHABLE_CANCELED, "slave_unreachable_canceled")                                \
     X(RECOVERY_REMOVALS, "recovery_slave_removals")                                      \
+    X(REMOVALS_GONE, "slave_removals/reason_gone")                                       \
+    X(RECORDS_FORGOTTEN, "registry_agents_forgotten")                                    \
     X(VALID_UPDATES, "valid_status_updates")                                             \
     X(INVALID_UPDATES, "invalid_status_updates")                                         \
     X(VALID_ACKS, "valid_status_update_acknowledgements")                                \

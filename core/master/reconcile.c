@@ -2,9 +2,9 @@
  *
  * Silence is an answer: as long as an agent that may run the task has not come back after
  * a failover, and its time is not over, nothing is said, since a wrong "lost" makes
- * schedulers start the task again. A registry that came up empty may have been one that
- * does not survive masters: then the same holds, for the same time, for agents this
- * master has never heard of, if the framework itself is older than this leadership.
+ * schedulers start the task again. A registry that does not survive masters, or came up
+ * empty, cannot name those agents: then the same holds, for the same time, for agents
+ * this master has never heard of, if the framework itself is older than this leadership.
  */
 #include <string.h>
 
@@ -13,16 +13,16 @@
 static bool may_come_back(const struct master_agent *a)
 {
     bool recovered = a->state == AGENT_RECOVERED || a->came_from == AGENT_RECOVERED;
+    bool is_decided = a->state == AGENT_MARKING || a->state == AGENT_MARKING_GONE;
     return a->state == AGENT_RECOVERED ||
            (a->state == AGENT_READMITTING && a->came_from != AGENT_UNREACHABLE) ||
-           (a->state == AGENT_MARKING && recovered);
+           (is_decided && recovered);
 }
 
 static bool in_blind_time(const struct master *m, const struct master_framework *f)
 {
     const struct reign *r = m->reign;
-    return r->registry_was_empty && !f->born_here &&
-           m->now.mono_ms - r->began_mono_ms < m->cfg.agent_reregister_timeout_ms;
+    return r->is_blind && !f->born_here && !r->returns.is_over;
 }
 
 static bool somebody_may_come_back(const struct master *m)
@@ -53,7 +53,9 @@ static bool judge(const struct master *m,
     if (may_come_back(a)) {
         return false;
     }
-    bool unreachable = a->state == AGENT_UNREACHABLE || a->state == AGENT_READMITTING;
+    bool unreachable =
+        a->state == AGENT_UNREACHABLE || a->state == AGENT_READMITTING ||
+        (a->state == AGENT_MARKING_GONE && a->came_from == AGENT_UNREACHABLE);
     if (unreachable) {
         *out =
             (struct verdict){MU_TASK_UNREACHABLE, "Reconciliation: Task is unreachable"};

@@ -32,6 +32,12 @@ void master_reign_begin(struct master *m, uint64_t epoch)
     struct reign *r = MU_NEW(struct reign);
     m->reign = r;
     r->epoch = epoch;
+    mu_list_init(&r->removals.queue);
+    mu_list_init(&r->unreachable);
+    mu_list_init(&r->gone);
+    master_timer_init(&r->removals.timer, r);
+    master_timer_init(&r->returns.timer, r);
+    master_timer_init(&r->gc, r);
     allocator_init(&r->allocator, &r->names);
     struct mu_map *maps[] = {&r->agents,     &r->agents_by_address,
                              &r->frameworks, &r->completed,
@@ -114,13 +120,16 @@ void master_on_entry(struct master *m, const struct master_record *record)
         return;
     }
     enum master_agent_state state = AGENT_RECOVERED;
-    if (record->state == MASTER_AGENT_UNREACHABLE) {
+    bool is_unreachable = record->state == MASTER_AGENT_UNREACHABLE;
+    bool is_stale = is_unreachable && m->cfg.registry_is_private;
+    if (is_unreachable && !is_stale) {
         state = AGENT_UNREACHABLE;
     } else if (record->state == MASTER_AGENT_GONE) {
         state = AGENT_GONE;
     }
     struct master_agent *a = master_agent_create(m, &record->agent, state);
     a->since_ms = record->since_ms;
+    a->is_stale = is_stale; /* it may have come back, to another master */
 }
 
 void master_on_recovered(struct master *m, int status, const char *text)
@@ -136,14 +145,9 @@ void master_on_recovered(struct master *m, int status, const char *text)
     m->mode = mu_sm_move(&master_mode_sm, m->mode, MASTER_LEADING);
     m->elected_ms = m->now.wall_ms;
     r->began_mono_ms = m->now.mono_ms;
-    r->registry_was_empty = r->agents.count == 0;
-    mu_map_foreach (e, &r->agents) {
-        struct master_agent *a = e->value;
-        if (a->state == AGENT_RECOVERED) {
-            master_timer_set(m, &a->timer, TIMER_AGENT_GRACE,
-                             m->cfg.agent_reregister_timeout_ms);
-        }
-    }
+    r->is_blind = m->cfg.registry_is_private || r->agents.count == 0;
+    master_returns_begin(m);
+    master_gc_begin(m);
     master_log(m, MU_INFO,
                "leading: the registry is recovered: epoch=%" PRIu64
                " agents=%u unreachable=%u",
@@ -168,10 +172,11 @@ void master_commit(struct master *m,
     fx->token = token;
     fx->epoch = m->reign->epoch;
     mu_agent_info_copy(&fx->record.agent, &c->info);
-    fx->record.state =
-        kind == COMMIT_UNREACHABLE ? MASTER_AGENT_UNREACHABLE : MASTER_AGENT_ADMITTED;
+    fx->record.state = kind == COMMIT_UNREACHABLE ? MASTER_AGENT_UNREACHABLE
+                       : kind == COMMIT_GONE      ? MASTER_AGENT_GONE
+                                                  : MASTER_AGENT_ADMITTED;
     fx->record.since_ms = m->now.wall_ms;
-    fx->record.remove = kind == COMMIT_REMOVE;
+    fx->record.remove = kind == COMMIT_REMOVE || kind == COMMIT_FORGET;
 }
 
 static void
@@ -182,7 +187,7 @@ committed(struct master *m, struct master_agent *a, const struct master_commit *
         master_agent_admitted(m, a);
         break;
     case COMMIT_READMIT:
-        master_agent_readmitted(m, a);
+        master_agent_readmitted(m, a, &c->info);
         break;
     case COMMIT_UPDATE:
         master_agent_updated(m, a, &c->info);
@@ -193,6 +198,25 @@ committed(struct master *m, struct master_agent *a, const struct master_commit *
     case COMMIT_REMOVE:
         master_agent_removed(m, a);
         break;
+    case COMMIT_GONE:
+        master_agent_is_gone(m, a);
+        break;
+    case COMMIT_FORGET:
+        master_agent_forgotten(m, a);
+        break;
+    }
+}
+
+/* The operator has to ask again. Until then it is as if it had been disconnected. */
+static void gone_refused(struct master *m, struct master_agent *a)
+{
+    uint64_t link = a->peer.link;
+    master_link_forget(m, &a->peer);
+    master_close(m, link);
+    master_agent_move(m, a, a->came_from);
+    if (a->state != AGENT_UNREACHABLE) {
+        master_timer_set(m, &a->timer, TIMER_AGENT_GRACE,
+                         m->cfg.agent_reregister_timeout_ms);
     }
 }
 
@@ -212,6 +236,12 @@ commit_failed(struct master *m, struct master_agent *a, uint32_t kind, const cha
     case COMMIT_REMOVE:
         master_agent_move(m, a, a->came_from);
         master_timer_set(m, &a->timer, TIMER_AGENT_GRACE, m->cfg.agent_ping_timeout_ms);
+        break;
+    case COMMIT_GONE:
+        gone_refused(m, a);
+        break;
+    case COMMIT_FORGET:
+        a->forgetting = false; /* the next run tries again */
         break;
     }
 }
@@ -243,6 +273,10 @@ void master_on_committed(struct master *m, uint64_t token, int status, const cha
         commit_failed(m, a, c->kind, why);
     } else if (a != NULL) {
         committed(m, a, c);
+    }
+    a = m->reign != NULL ? master_agent_find(m, &c->info.id) : NULL;
+    if (a != NULL && a->gone_asked) {
+        master_agent_mark_gone(m, a);
     }
     free_commit(c);
 }

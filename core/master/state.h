@@ -25,7 +25,10 @@ enum master_timer_kind {
     TIMER_AGENT_GRACE, /* agent: it did not come back in time */
     TIMER_HEARTBEAT,   /* framework */
     TIMER_FAILOVER,    /* framework: it did not come back in time */
-    TIMER_OFFER        /* offer: rescind it */
+    TIMER_OFFER,       /* offer: rescind it */
+    TIMER_RETURNS,     /* reign: the time for known agents to come back is over */
+    TIMER_REMOVAL,     /* reign: the next agent may be marked unreachable */
+    TIMER_GC           /* reign: look for old records */
 };
 struct master_timer {
     struct mu_heap_node node;
@@ -48,8 +51,9 @@ enum master_agent_state {
     AGENT_DISCONNECTED, /* registered, its link is gone, tasks are kept for a while */
     AGENT_MARKING,      /* unreachable: being committed */
     AGENT_UNREACHABLE,
-    AGENT_REMOVING, /* being committed */
-    AGENT_GONE,     /* marked so by an operator, earlier */
+    AGENT_REMOVING,     /* being committed */
+    AGENT_MARKING_GONE, /* likewise */
+    AGENT_GONE,         /* marked so by an operator */
     AGENT_STATES
 };
 
@@ -71,6 +75,12 @@ struct master_agent {
     struct mu_msg waiting; /* REREGISTER of AGENT_READMITTING */
     uint32_t came_from;    /* READMITTING: the state before; ADMITTING: never seen */
     char cause[128];       /* of MARKING or REMOVING, for the tasks' messages */
+    bool silent;           /* the cause: it does not answer pings */
+    bool is_stale;         /* the record may be older than what others wrote elsewhere */
+    bool forgetting;       /* its record is being deleted */
+    bool gone_asked;       /* marked gone as soon as the commit under way is over */
+    struct mu_list scheduled; /* in reign.removals.queue: it waits to be marked */
+    struct mu_list aged;      /* in reign.unreachable or .gone, and on the way back */
 };
 
 enum master_framework_state {
@@ -147,7 +157,9 @@ enum master_commit_kind {
     COMMIT_READMIT,
     COMMIT_UPDATE,
     COMMIT_UNREACHABLE,
-    COMMIT_REMOVE
+    COMMIT_REMOVE,
+    COMMIT_GONE,
+    COMMIT_FORGET
 };
 struct master_commit {
     uint32_t kind;
@@ -157,7 +169,7 @@ struct master_commit {
 struct reign {
     uint64_t epoch;
     uint64_t began_mono_ms; /* when the registry was recovered */
-    bool registry_was_empty;
+    bool is_blind;          /* the registry cannot know all agents that may come back */
     struct mu_map agents, agents_by_address, frameworks, completed, offers, links;
     struct mu_map commits; /* by token */
     struct mu_heap timers;
@@ -167,6 +179,18 @@ struct reign {
         struct master_framework **v; /* with a batch */
         size_t count, cap;
     } batches;
+    struct { /* of agents after the failover: returns.c */
+        uint32_t known, back, strangers;
+        bool is_over, is_held; /* held: too many are missing to remove any */
+        struct master_timer timer;
+    } returns;
+    struct { /* removals.c */
+        struct mu_list queue;
+        uint64_t next_us; /* mono: no agent is marked before */
+        struct master_timer timer;
+    } removals;
+    struct mu_list unreachable, gone; /* struct master_agent.aged, oldest first */
+    struct master_timer gc;
     uint64_t reregistrations;
     uint32_t by_state[MU_TASK_STATE_COUNT]; /* of tasks that are not completed */
     uint32_t agents_in[AGENT_STATES];
@@ -252,11 +276,15 @@ static inline bool master_agent_registered(const struct master_agent *a)
 void master_on_register(struct master *m, uint64_t link, const struct mu_msg *msg);
 void master_on_reregister(struct master *m, uint64_t link, const struct mu_msg *msg);
 void master_agent_admitted(struct master *m, struct master_agent *a);
-void master_agent_readmitted(struct master *m, struct master_agent *a);
+void master_agent_readmitted(struct master *m,
+                             struct master_agent *a,
+                             const struct mu_agent_info *committed);
 void master_agent_updated(struct master *m,
                           struct master_agent *a,
                           const struct mu_agent_info *info);
 void master_agent_refused(struct master *m, struct master_agent *a, const char *text);
+/* Tell the agent at the far end to end, and close. */
+void master_agent_shut_down(struct master *m, uint64_t link, const char *text);
 
 /* ---- adoption.c: the tasks an agent reports ---- */
 
@@ -277,9 +305,42 @@ void master_agent_on_ping_timer(struct master *m,
                                 uint64_t due_ms);
 void master_agent_on_grace_timer(struct master *m, struct master_agent *a);
 void master_agent_disconnect(struct master *m, struct master_agent *a);
+/* Commit that it is unreachable: a->cause is set. */
+void master_agent_mark(struct master *m, struct master_agent *a);
 void master_agent_remove(struct master *m, struct master_agent *a, const char *cause);
+void master_agent_mark_gone(struct master *m, struct master_agent *a);
 void master_agent_marked(struct master *m, struct master_agent *a);
 void master_agent_removed(struct master *m, struct master_agent *a);
+void master_agent_is_gone(struct master *m, struct master_agent *a);
+
+/* ---- removals.c: how fast agents are marked unreachable ---- */
+
+/* Mark a unreachable for a->cause, when the rate allows. */
+void master_removal_schedule(struct master *m, struct master_agent *a);
+/* It is back, or leaves in another way. */
+void master_removal_cancel(struct master *m, struct master_agent *a);
+void master_removals_run(struct master *m);
+
+/* ---- returns.c: agents known from the registry, after a failover ---- */
+
+void master_returns_begin(struct master *m);
+/* An agent has re-registered that was in state from before. */
+void master_returns_count(struct master *m, uint32_t from);
+/* One that was known is not waited for any more: it was removed. */
+void master_returns_drop(struct master *m);
+/* The level for a line about one of maybe thousands that come back. */
+int master_returns_log_level(const struct master *m);
+void master_returns_over(struct master *m); /* the time is */
+/* What the master waits for; an empty text: nothing. */
+void master_returns_text(const struct master *m, char *out, size_t size);
+
+/* ---- gc.c: old records of the registry ---- */
+
+void master_gc_begin(struct master *m);
+void master_gc_run(struct master *m);
+/* a is unreachable or gone from now on. */
+void master_gc_enter(struct master *m, struct master_agent *a);
+void master_agent_forgotten(struct master *m, struct master_agent *a);
 
 /* ---- frameworks.c ---- */
 

@@ -21,17 +21,13 @@ static void waiting_text(const struct master *m, char *out, size_t size)
     } else if (m->mode == MASTER_RECOVERING) {
         (void)snprintf(out, size, "the registry to be recovered");
     } else {
-        const uint32_t *in = m->reign->agents_in;
-        uint32_t missing = in[AGENT_RECOVERED] + in[AGENT_READMITTING];
-        if (missing > 0) {
-            (void)snprintf(out, size, "%" PRIu32 " agents to re-register", missing);
-        }
+        master_returns_text(m, out, size);
     }
 }
 
 static int query_master(const struct master *m, mu_row_cb cb, void *arg)
 {
-    char waiting[96];
+    char waiting[128];
     waiting_text(m, waiting, sizeof(waiting));
     struct mu_master_row row = {
         .id = m->cfg.id.s,
@@ -49,8 +45,8 @@ static int query_master(const struct master *m, mu_row_cb cb, void *arg)
     if (m->reign != NULL) {
         const uint32_t *in = m->reign->agents_in;
         row.agents_active = in[AGENT_ACTIVE];
-        row.agents_inactive =
-            in[AGENT_DISCONNECTED] + in[AGENT_MARKING] + in[AGENT_REMOVING];
+        row.agents_inactive = in[AGENT_DISCONNECTED] + in[AGENT_MARKING] +
+                              in[AGENT_REMOVING] + in[AGENT_MARKING_GONE];
         row.agents_unreachable = in[AGENT_UNREACHABLE];
     }
     cb(arg, &row);
@@ -59,6 +55,10 @@ static int query_master(const struct master *m, mu_row_cb cb, void *arg)
 
 static const char *agent_waits_for(const struct master_agent *a)
 {
+    if (mu_list_linked(&a->scheduled)) {
+        return "its turn to be marked unreachable, unless it comes back "
+               "(--agent_removal_rate_limit)";
+    }
     switch ((enum master_agent_state)a->state) {
     case AGENT_RECOVERED:
         return "the agent to re-register after the failover";
@@ -70,6 +70,8 @@ static const char *agent_waits_for(const struct master_agent *a)
         return "the registry, to mark it unreachable";
     case AGENT_REMOVING:
         return "the registry, to remove it";
+    case AGENT_MARKING_GONE:
+        return "the registry, to mark it gone";
     case AGENT_ADMITTING:
     case AGENT_ACTIVE:
     case AGENT_UNREACHABLE:

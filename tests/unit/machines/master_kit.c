@@ -10,6 +10,7 @@ static void put(char *dst, size_t size, const char *text)
 void kit_create(struct kit *k, void (*change)(struct master_config *cfg))
 {
     *k = (struct kit){.now = {1000, 1700000000000}, .next_link = 1};
+    mu_buf_init(&k->log, 1u << 24);
     struct master_config cfg = {.hostname = "master",
                                 .ip = "10.0.0.1",
                                 .version = "0.1",
@@ -35,6 +36,8 @@ void kit_forget(struct kit *k)
         mu_msg_release(&k->sent.v[i].msg);
     }
     MU_VEC_CLEAR(&k->sent);
+    mu_buf_release(&k->log);
+    mu_buf_init(&k->log, 1u << 24);
 }
 
 void kit_destroy(struct kit *k)
@@ -45,6 +48,8 @@ void kit_destroy(struct kit *k)
         mu_agent_info_release(&k->commits.v[i].record.agent);
     }
     MU_VEC_RELEASE(&k->commits);
+    MU_VEC_RELEASE(&k->records);
+    mu_buf_release(&k->log);
     master_destroy(k->m);
 }
 
@@ -75,6 +80,7 @@ static void keep(struct kit *k, struct master_effect *fx)
         break;
     case MASTER_FX_LOG:
         assert_non_null(fx->text);
+        (void)mu_buf_printf(&k->log, "%s\n", fx->text);
         break;
     }
 }
@@ -98,11 +104,41 @@ void kit_step(struct kit *k, const struct master_event *ev)
     }
 }
 
+static struct kit_record *find_record(const struct kit *k, const char *agent_id)
+{
+    for (size_t i = 0; i < k->records.count; i++) {
+        if (strcmp(k->records.v[i].id, agent_id) == 0) {
+            return &k->records.v[i];
+        }
+    }
+    return NULL;
+}
+
+uint32_t kit_record_state(const struct kit *k, const char *agent_id)
+{
+    const struct kit_record *r = find_record(k, agent_id);
+    return r != NULL ? r->state : 0;
+}
+
+static void set_record(struct kit *k, const char *agent_id, uint32_t state)
+{
+    struct kit_record *r = find_record(k, agent_id);
+    if (r == NULL) {
+        MU_VEC_PUSH_ZERO(&k->records);
+        r = &k->records.v[k->records.count - 1];
+        put(r->id, sizeof(r->id), agent_id);
+    }
+    r->state = state;
+}
+
 void kit_commit(struct kit *k, int status)
 {
     assert_true(k->commits.count > 0);
     struct master_effect fx = k->commits.v[0];
     MU_VEC_REMOVE(&k->commits, 0);
+    if (status == 0) {
+        set_record(k, fx.record.agent.id.s, fx.record.remove ? 0 : fx.record.state);
+    }
     mu_agent_info_release(&fx.record.agent);
     kit_step(k, &(struct master_event){.type = MASTER_EV_COMMITTED,
                                        .token = fx.token,
@@ -120,12 +156,22 @@ void kit_recovered(struct kit *k, int status)
     kit_step(k, &(struct master_event){.type = MASTER_EV_RECOVERED, .status = status});
 }
 
-void kit_entry(struct kit *k, const char *agent_id, uint32_t state)
+void kit_entry_on(struct kit *k,
+                  const char *agent_id,
+                  const char *host,
+                  uint32_t state,
+                  int64_t since_ms)
 {
-    struct master_record r = {.state = state, .since_ms = 5};
-    agent_info(&r.agent, agent_id, "host1");
+    struct master_record r = {.state = state, .since_ms = since_ms};
+    agent_info(&r.agent, agent_id, host);
     kit_step(k, &(struct master_event){.type = MASTER_EV_ENTRY, .record = &r});
     mu_agent_info_release(&r.agent);
+    set_record(k, agent_id, state);
+}
+
+void kit_entry(struct kit *k, const char *agent_id, uint32_t state)
+{
+    kit_entry_on(k, agent_id, "host1", state, 5);
 }
 
 void kit_lead(struct kit *k)
@@ -515,4 +561,22 @@ struct mu_master_row kit_master_row(struct kit *k)
     struct mu_master_row row = {0};
     assert_int_equal(master_query(k->m, MU_Q_MASTER, NULL, on_master_row, &row), 1);
     return row;
+}
+
+static void on_waiting(void *arg, const void *row)
+{
+    const struct mu_master_row *r = row;
+    put(arg, 160, r->waiting_for != NULL ? r->waiting_for : "");
+}
+
+const char *kit_waiting_for(struct kit *k)
+{
+    static char text[160];
+    assert_int_equal(master_query(k->m, MU_Q_MASTER, NULL, on_waiting, text), 1);
+    return text;
+}
+
+bool kit_logged(const struct kit *k, const char *text)
+{
+    return strstr(mu_buf_str(&k->log), text) != NULL;
 }

@@ -43,6 +43,14 @@ struct kit {
         size_t count, cap;
     } commits;
     bool hold_commits;
+    struct { /* what the registry has */
+        struct kit_record {
+            char id[MU_ID_MAX];
+            uint32_t state;
+        } * v;
+        size_t count, cap;
+    } records;
+    struct mu_buf log;
     size_t recovers, abdications, commit_count;
     uint64_t next_link;
 };
@@ -55,6 +63,12 @@ void kit_step(struct kit *k, const struct master_event *ev); /* ev->now is set h
 void kit_elect(struct kit *k, uint64_t epoch);
 void kit_lead(struct kit *k); /* elected at epoch 1, an empty registry recovered */
 void kit_entry(struct kit *k, const char *agent_id, uint32_t state);
+/* The same, on a host of its own, since so long. */
+void kit_entry_on(struct kit *k,
+                  const char *agent_id,
+                  const char *host,
+                  uint32_t state,
+                  int64_t since_ms);
 void kit_recovered(struct kit *k, int status);
 void kit_lost(struct kit *k);
 /* Move time on, ticking at every deadline on the way. */
@@ -64,6 +78,8 @@ void kit_close(struct kit *k, uint64_t link);
 void kit_message(struct kit *k, uint64_t link, struct mu_msg *msg);
 /* Answer the oldest commit. */
 void kit_commit(struct kit *k, int status);
+/* State of the agent's record in the registry, as far as commits made it; 0: none. */
+uint32_t kit_record_state(const struct kit *k, const char *agent_id);
 
 /* ---- peers ---- */
 uint64_t kit_link(struct kit *k);
@@ -132,6 +148,9 @@ struct agent_view {
 };
 struct agent_view kit_agent(struct kit *k, const char *id);
 double kit_metric(struct kit *k, const char *name);
-struct mu_master_row kit_master_row(struct kit *k);
+struct mu_master_row kit_master_row(struct kit *k); /* without its texts */
+/* What the master waits for; "": nothing. Valid until the next call. */
+const char *kit_waiting_for(struct kit *k);
+bool kit_logged(const struct kit *k, const char *text); /* since kit_forget */
 
 #endif

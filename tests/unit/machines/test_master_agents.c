@@ -668,6 +668,26 @@ static void unreachable_task_the_agent_has_forgotten_is_put_into_the_answer(void
     kit_destroy(&k);
 }
 
+static void offer_of_what_a_task_turns_out_to_use_is_rescinded(void **state)
+{
+    (void)state;
+    struct kit k;
+    lead(&k);
+    struct scene s = kit_running_task(&k);
+    kit_close(&k, s.agent);
+    kit_wait(&k, 601000);                            /* unreachable */
+    uint64_t link = kit_reregister(&k, S0, "host1"); /* names no task */
+    kit_simple(&k, s.framework, MU_MSG_REVIVE);
+    struct mu_offer offer;
+    kit_take_offer(&k, s.framework, &offer);
+    assert_int_equal(mu_resources_scalar(&offer.resources, "cpus"), 4000);
+    mu_offer_release(&offer);
+    kit_update(&k, link, s.framework_id, "t1", MU_TASK_RUNNING, "u-again");
+    kit_expect(&k, s.framework, MU_MSG_RESCIND);
+    assert_string_equal(kit_agent(&k, S0).used, "cpus:1;mem:100");
+    kit_destroy(&k);
+}
+
 static void update_from_an_agent_marked_unreachable_is_ignored(void **state)
 {
     (void)state;
@@ -755,6 +775,7 @@ int main(void)
         cmocka_unit_test(mark_that_the_registry_refuses_is_tried_again),
         cmocka_unit_test(task_that_ended_on_an_unreachable_agent_is_reported_on_return),
         cmocka_unit_test(unreachable_task_the_agent_has_forgotten_is_put_into_the_answer),
+        cmocka_unit_test(offer_of_what_a_task_turns_out_to_use_is_rescinded),
         cmocka_unit_test(update_from_an_agent_marked_unreachable_is_ignored),
         cmocka_unit_test(list_of_unreachable_tasks_is_bounded),
     };

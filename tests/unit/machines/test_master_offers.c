@@ -361,6 +361,7 @@ static void idle_master_wants_no_timer_for_allocation(void **state)
     (void)state;
     struct kit k;
     lead(&k);
+    kit_wait(&k, 600000); /* the time for agents to come back */
     assert_true(master_deadline_ms(k.m) == MU_NEVER_MS);
     kit_subscribe(&k, "fw");
     assert_int_equal(master_deadline_ms(k.m), k.now.mono_ms + 15000); /* heartbeat */

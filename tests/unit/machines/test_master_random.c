@@ -7,7 +7,7 @@
 #include "base/prng.h"
 #include "master_kit.h"
 
-#define SEEDS 60
+#define SEEDS 90
 #define STEPS 400
 #define AGENTS 5
 #define FRAMEWORKS 4
@@ -210,7 +210,7 @@ static void do_close(struct chaos *c)
 
 static void do_wait(struct chaos *c)
 {
-    static const uint64_t times[] = {1, 900, 5000, 16000, 80000, 601000};
+    static const uint64_t times[] = {1, 900, 5000, 16000, 80000, 601000, 2000000};
     kit_wait(&c->k, times[below(c, MU_COUNT_OF(times))]);
 }
 
@@ -238,8 +238,20 @@ static void do_election(struct chaos *c)
     kit_recovered(&c->k, below(c, 10) == 0 ? -5 : 0);
 }
 
+static void do_mark_gone(struct chaos *c)
+{
+    if (below(c, 6) != 0) {
+        return;
+    }
+    struct mu_msg msg;
+    mu_msg_init(&msg, MU_MSG_MARK_GONE);
+    (void)snprintf(msg.agent_id.s, sizeof(msg.agent_id.s), "%s", some_agent(c));
+    kit_message(&c->k, 0, &msg);
+}
+
 static void look_around(struct chaos *c)
 {
+    (void)kit_waiting_for(&c->k);
     (void)kit_master_row(&c->k);
     (void)kit_agent(&c->k, c->agent_id[0]);
     (void)kit_task_state(&c->k, "t0", NULL);
@@ -252,15 +264,34 @@ static void rings_of_two(struct master_config *cfg)
     cfg->max_completed_frameworks = 1;
 }
 
+static void slow_removals(struct master_config *cfg)
+{
+    rings_of_two(cfg);
+    cfg->agent_removal_permits = 1;
+    cfg->agent_removal_per_ms = 30000;
+    cfg->recovery_returns_needed_ppm = 400000;
+    cfg->registry_max_agent_age_ms = 1000000;
+    cfg->registry_max_agent_count = 3;
+}
+
+static void private_registry(struct master_config *cfg)
+{
+    slow_removals(cfg);
+    cfg->registry_is_private = true;
+}
+
 static void run(uint64_t seed)
 {
     static void (*const acts[])(struct chaos *) = {
-        do_register, do_reregister,     do_reregister, do_subscribe, do_accept, do_accept,
-        do_accept,   do_framework_call, do_update,     do_update,    do_close,  do_wait,
-        do_commit,   do_commit,         do_election,   do_agent_talk};
+        do_register,   do_reregister, do_reregister,     do_subscribe, do_accept,
+        do_accept,     do_accept,     do_framework_call, do_update,    do_update,
+        do_close,      do_wait,       do_commit,         do_commit,    do_election,
+        do_agent_talk, do_mark_gone};
     struct chaos c = {.epoch = 1};
     mu_prng_seed(&c.r, seed);
-    kit_create(&c.k, seed % 2 == 0 ? rings_of_two : NULL);
+    static void (*const changes[])(struct master_config *) = {
+        NULL, rings_of_two, slow_removals, private_registry};
+    kit_create(&c.k, changes[seed % MU_COUNT_OF(changes)]);
     for (size_t i = 0; i < AGENTS; i++) {
         (void)snprintf(c.agent_id[i], sizeof(c.agent_id[i]), OLD_MASTER_ID "-S%zu", i);
     }
