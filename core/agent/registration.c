@@ -7,6 +7,9 @@
 #define BACKOFF_MAX_MS 60000u
 #define RETRY_MIN_MS 500u /* an admission is a commit of the registry: ask no sooner */
 #define REFUSED_WAIT_MS 5000u
+/* A leader that has been deposed may not know it for as long as its session lasts. After
+ * this an older leadership is the only one there is: ZooKeeper was emptied. */
+#define OLD_LEADER_MS 120000u
 
 /* A random wait that doubles with each attempt: random(0, f * 2^n), at most a minute. */
 static uint64_t backoff(struct agent *a)
@@ -81,6 +84,9 @@ void agent_register(struct agent *a)
 
 void agent_heard(struct agent *a)
 {
+    if (a->registered) {
+        a->epoch_heard_ms = a->now.mono_ms;
+    }
     if (a->registered && a->silence_ms != 0) {
         a->silence_at_ms = a->now.mono_ms + a->silence_ms;
     }
@@ -100,9 +106,31 @@ static void report_unknown(struct agent *a, const struct mu_msg *m)
     }
 }
 
+/* Only the newest leader is obeyed. True: this one has been deposed. */
+static bool is_deposed(struct agent *a, const struct mu_msg *m)
+{
+    if (m->epoch >= a->epoch) {
+        a->epoch = m->epoch;
+        return false;
+    }
+    if (a->now.mono_ms - a->epoch_heard_ms >= OLD_LEADER_MS) {
+        agent_log(a, MU_WARN,
+                  "the master leads since before the last one that this agent knew (was "
+                  "ZooKeeper emptied?): continuing with it");
+        a->epoch = m->epoch;
+        return false;
+    }
+    agent_log(a, MU_WARN,
+              "the master was deposed by one that this agent has talked to: looking for "
+              "that one again");
+    agent_emit(a, AGENT_FX_RECONNECT)->link = a->link;
+    agent_link_changed(a, 0);
+    return true;
+}
+
 void agent_on_registered(struct agent *a, const struct mu_msg *m)
 {
-    if (MU_ID_EMPTY(m->agent_id)) {
+    if (MU_ID_EMPTY(m->agent_id) || is_deposed(a, m)) {
         return;
     }
     if (MU_ID_EMPTY(a->info.id)) {

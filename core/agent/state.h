@@ -97,8 +97,9 @@ struct agent {
     uint64_t link; /* 0: none */
     bool registered, ever_registered;
     unsigned attempts;
-    uint64_t register_at_ms; /* MU_NEVER_MS: not wanted */
-    uint64_t silence_at_ms;  /* when a silent master is given up */
+    uint64_t register_at_ms;        /* MU_NEVER_MS: not wanted */
+    uint64_t silence_at_ms;         /* when a silent master is given up */
+    uint64_t epoch, epoch_heard_ms; /* of the newest leader, and its last word */
     uint64_t silence_ms;
     int64_t start_wall_ms, registered_wall_ms, reregistered_wall_ms;
     /* for metrics */

@@ -68,6 +68,49 @@ static void a_silent_master_is_given_up(void **state)
     assert_int_equal(w.reconnects, 1);
 }
 
+static void dial(uint64_t epoch)
+{
+    w.epoch = epoch;
+    world_dial(&w);
+    world_pass(&w, 2000);
+}
+
+static void only_the_newest_leader_is_obeyed(void **state)
+{
+    (void)state;
+    dial(5);
+    dial(4); /* it does not know yet that it was deposed */
+    assert_int_equal(w.reconnects, 1);
+    world_run(&w, "t", SMALL);
+    world_settle(&w);
+    assert_null(world_container(&w, "t"));
+    dial(5);
+    assert_int_equal(w.reconnects, 1);
+    world_run(&w, "t", SMALL);
+    world_settle(&w);
+    assert_non_null(world_container(&w, "t"));
+    dial(6);
+    assert_int_equal(w.reconnects, 1);
+}
+
+/* The epochs of an ensemble that was emptied begin anew. */
+static void an_older_leader_is_obeyed_when_no_newer_one_is_left(void **state)
+{
+    (void)state;
+    dial(5);
+    w.has_master = false;
+    world_dial(&w);
+    world_pass(&w, 121000);
+    w.has_master = true;
+    size_t before = w.reconnects;
+    dial(1);
+    world_pass(&w, 60000);
+    world_run(&w, "t", SMALL);
+    world_settle(&w);
+    assert_non_null(world_container(&w, "t"));
+    assert_int_equal(w.reconnects, before);
+}
+
 static void a_ping_is_answered_and_keeps_the_link(void **state)
 {
     (void)state;
@@ -605,6 +648,8 @@ int main(void)
         T(a_new_agent_registers_and_keeps_its_id_over_a_restart),
         T(an_unanswered_registration_is_repeated_with_growing_waits),
         T(a_silent_master_is_given_up),
+        T(only_the_newest_leader_is_obeyed),
+        T(an_older_leader_is_obeyed_when_no_newer_one_is_left),
         T(a_ping_is_answered_and_keeps_the_link),
         T(a_task_runs_ends_and_is_forgotten),
         T(a_non_zero_exit_is_failed),

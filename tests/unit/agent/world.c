@@ -67,6 +67,7 @@ static void master_takes(struct world *w, const struct mu_msg *m)
                     m->type == MU_MSG_REGISTER ? MU_MSG_REGISTERED : MU_MSG_REREGISTERED);
         set(answer.agent_id.s, m->type == MU_MSG_REGISTER ? "m-S0" : m->agent->id.s);
         answer.heartbeat_ms = 75000;
+        answer.epoch = w->epoch;
         w->registrations++;
         world_message(w, &answer);
     } else if (m->type == MU_MSG_STATUS_UPDATE && w->acknowledges &&
@@ -355,6 +356,11 @@ void world_boot(struct world *w)
     }
     struct agent_event ev = {.type = AGENT_EV_REPLAYED};
     step(w, &ev);
+    world_dial(w);
+}
+
+void world_dial(struct world *w)
+{
     w->link++;
     happen(w, AGENT_EV_MASTER)->ev.link = w->link;
 }

@@ -36,6 +36,7 @@ struct world {
     MU_VEC(char *) removed;     /* sandboxes */
     uint64_t link;
     bool has_master;    /* it answers */
+    uint64_t epoch;     /* of its leadership */
     bool acknowledges;  /* status updates */
     bool ignores_term;  /* containers do not end by SIGTERM */
     bool is_slow;       /* a launch is not answered */
@@ -49,6 +50,7 @@ struct world {
 
 void world_init(struct world *w);
 void world_boot(struct world *w);  /* a new agent process: replays the journal */
+void world_dial(struct world *w);  /* a new link */
 void world_crash(struct world *w); /* the process is gone; journal and containers stay */
 bool world_step(struct world *w);  /* one thing that is due; false: nothing is */
 void world_settle(struct world *w);
