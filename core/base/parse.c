@@ -10,6 +10,11 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include <muster/time.h>
+
+#include "base/alloc.h"
 
 static const char *skip_digits(const char *p)
 {
@@ -92,5 +97,52 @@ int mu_parse_double(const char *text, double *out, struct mu_error *err)
         return mu_fail(err, MU_E_INVALID, "'%s' is too big a number", text);
     }
     *out = v;
+    return 0;
+}
+
+int mu_parse_rate(const char *text,
+                  uint32_t *out_count,
+                  uint64_t *out_per_ms,
+                  struct mu_error *err)
+{
+    const char *slash = strchr(text, '/');
+    if (slash == NULL) {
+        return mu_fail(err, MU_E_INVALID, "'%s' has not the form N/DURATION", text);
+    }
+    mu_auto_free char *count_text = mu_xstrndup(text, (size_t)(slash - text));
+    uint64_t count = 0;
+    uint64_t per_ms = 0;
+    int status = mu_parse_u64(count_text, &count, err);
+    if (status == 0) {
+        status = mu_duration_parse(slash + 1, &per_ms, err);
+    }
+    if (status < 0) {
+        return mu_wrap(err, status, "'%s' has not the form N/DURATION", text);
+    }
+    if (count == 0 || count > UINT32_MAX || per_ms == 0) {
+        return mu_fail(err, MU_E_INVALID, "'%s' is no rate: both numbers must be above 0",
+                       text);
+    }
+    *out_count = (uint32_t)count;
+    *out_per_ms = per_ms;
+    return 0;
+}
+
+int mu_parse_percent(const char *text, uint32_t *out_ppm, struct mu_error *err)
+{
+    size_t len = strlen(text);
+    if (len == 0 || text[len - 1] != '%') {
+        return mu_fail(err, MU_E_INVALID, "'%s' does not end with '%%'", text);
+    }
+    mu_auto_free char *number = mu_xstrndup(text, len - 1);
+    double percent = 0;
+    int status = mu_parse_double(number, &percent, err);
+    if (status < 0) {
+        return status;
+    }
+    if (percent < 0 || percent > 100) {
+        return mu_fail(err, MU_E_INVALID, "'%s' is not between 0%% and 100%%", text);
+    }
+    *out_ppm = (uint32_t)lround(percent * 10000);
     return 0;
 }

@@ -16,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/parse.h"
 #include "runtime/file.h"
 #include "runtime/log_sinks.h"
 
@@ -251,6 +252,26 @@ static void check_ip(struct check *c, const char *flag)
 
 static const int64_t day_ms = INT64_C(24) * 3600 * 1000;
 
+static void check_removals(struct check *c)
+{
+    struct mu_error err;
+    uint32_t count = 0;
+    uint64_t per_ms = 0;
+    const char *rate = mu_flags_string(c->flags, "agent_removal_rate_limit");
+    if (rate != NULL && mu_parse_rate(rate, &count, &per_ms, &err) < 0) {
+        complain(c, "--agent_removal_rate_limit: %s", err.text);
+    } else if (per_ms > 365 * (uint64_t)day_ms) {
+        complain(c, "--agent_removal_rate_limit: '%s' is less than one in a year", rate);
+    }
+    const char *limit = mu_flags_string(c->flags, "recovery_agent_removal_limit");
+    if (mu_parse_percent(limit, &count, &err) < 0) {
+        complain(c, "--recovery_agent_removal_limit: %s", err.text);
+    }
+    check_duration(c, "registry_gc_interval", 1000, 365 * (uint64_t)day_ms);
+    check_duration(c, "registry_max_agent_age", 1000, 3650 * (uint64_t)day_ms);
+    (void)check_int(c, "registry_max_agent_count", 1, 100000000);
+}
+
 static void check_zk(struct check *c, const struct options_selection *plugins)
 {
     check_zk_url(c, "zk");
@@ -300,6 +321,7 @@ static void check_master(struct check *c, const struct options_selection *plugin
     check_duration(c, "agent_ping_timeout", 1000, 15 * 60 * 1000);
     (void)check_int(c, "max_agent_ping_timeouts", 1, 1000000);
     check_duration(c, "agent_reregister_timeout", 1000, 365 * (uint64_t)day_ms);
+    check_removals(c);
     check_duration(c, "allocation_interval", 1, 3600 * 1000);
     if (mu_flags_is_set(c->flags, "offer_timeout")) {
         check_duration(c, "offer_timeout", 1, 365 * (uint64_t)day_ms);

@@ -12,6 +12,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/check.h"
+#include "base/parse.h"
 #include "domain/attributes.h"
 #include "runtime/agent_run.h"
 #include "runtime/flags.h"
@@ -298,6 +300,24 @@ static uint64_t ms_flag(const struct mu_flags *f, const char *name)
     return (uint64_t)mu_flags_int(f, name);
 }
 
+/* What becomes of agents that are missing, and of their records. */
+static void set_removals(const struct mu_flags *f, struct master_config *m)
+{
+    const char *rate = mu_flags_string(f, "agent_removal_rate_limit");
+    const char *limit = mu_flags_string(f, "recovery_agent_removal_limit");
+    uint32_t limit_ppm = 0;
+    int rc = mu_parse_percent(limit, &limit_ppm, NULL);
+    if (rc == 0 && rate != NULL) {
+        rc = mu_parse_rate(rate, &m->agent_removal_permits, &m->agent_removal_per_ms,
+                           NULL);
+    }
+    MU_ASSERT(rc == 0); /* the options have been checked */
+    m->recovery_returns_needed_ppm = 1000000 - limit_ppm;
+    m->registry_gc_interval_ms = mu_flags_duration_ms(f, "registry_gc_interval");
+    m->registry_max_agent_age_ms = mu_flags_duration_ms(f, "registry_max_agent_age");
+    m->registry_max_agent_count = (uint32_t)mu_flags_int(f, "registry_max_agent_count");
+}
+
 static void make_master(struct run *r)
 {
     struct runtime *rt = r->rt;
@@ -333,11 +353,15 @@ static void make_master(struct run *r)
             (uint32_t)mu_flags_int(f, "max_completed_tasks_per_framework"),
     };
     memcpy(machine.id.s, r->master_id.s, sizeof(machine.id.s));
+    set_removals(f, &machine);
+    const struct mu_registry_ops *registry = rt->registry->plugin->ops;
+    machine.registry_is_private = MU_HAS(struct mu_registry_ops, registry, bits) &&
+                                  (registry->bits & MU_REGISTRY_PRIVATE) != 0;
     const struct master_run_config cfg = {
         .host = r->host,
         .election = rt->election->plugin->ops,
         .election_instance = rt->election->instance,
-        .registry = rt->registry->plugin->ops,
+        .registry = registry,
         .registry_instance = rt->registry->instance,
         .machine = &machine,
         .self = &r->self,

@@ -382,6 +382,7 @@ static const struct mu_registry_ops rim_ops = {
     .recover = rim_recover,
     .commit = rim_commit,
     .close = rim_close,
+    .bits = MU_REGISTRY_PRIVATE,
 };
 
 MU_PLUGIN_DEFINE(registry_in_memory) = {

@@ -70,6 +70,50 @@ static void double_takes_decimal_forms_only(void **state)
     }
 }
 
+static void rates(void **state)
+{
+    (void)state;
+    uint32_t count = 0;
+    uint64_t per_ms = 0;
+    assert_int_equal(mu_parse_rate("1/10mins", &count, &per_ms, NULL), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(per_ms, 600000);
+    assert_int_equal(mu_parse_rate("300/1.5secs", &count, &per_ms, NULL), 0);
+    assert_int_equal(count, 300);
+    assert_int_equal(per_ms, 1500);
+    const char *bad[] = {
+        "",        "1",         "/1secs",           "1/", "-1/1secs", "0/1secs",
+        "1/0secs", "1.5/1secs", "4294967296/1secs", "1/x"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct mu_error err = {0};
+        assert_int_equal(mu_parse_rate(bad[i], &count, &per_ms, &err), MU_E_INVALID);
+        assert_non_null(strstr(err.text, bad[i]));
+        assert_int_equal(count, 300);
+        assert_int_equal(per_ms, 1500);
+    }
+}
+
+static void percentages(void **state)
+{
+    (void)state;
+    uint32_t ppm = 0;
+    const struct {
+        const char *text;
+        uint32_t ppm;
+    } good[] = {{"100%", 1000000}, {"0%", 0}, {"0.5%", 5000}, {"33.3333%", 333333}};
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_int_equal(mu_parse_percent(good[i].text, &ppm, NULL), 0);
+        assert_int_equal(ppm, good[i].ppm);
+    }
+    const char *bad[] = {"", "%", "50", "101%", "-1%", "x%", "50%%", " 5%"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct mu_error err = {0};
+        assert_int_equal(mu_parse_percent(bad[i], &ppm, &err), MU_E_INVALID);
+        assert_int_equal(err.code, MU_E_INVALID);
+        assert_int_equal(ppm, 333333);
+    }
+}
+
 static void durations(void **state)
 {
     (void)state;
@@ -147,6 +191,8 @@ int main(void)
         cmocka_unit_test(i64_takes_whole_numbers_only),
         cmocka_unit_test(u64_takes_digits_only),
         cmocka_unit_test(double_takes_decimal_forms_only),
+        cmocka_unit_test(rates),
+        cmocka_unit_test(percentages),
         cmocka_unit_test(durations),
         cmocka_unit_test(sizes),
     };

@@ -35,6 +35,12 @@ typedef void (*mu_registry_entry_cb)(void *arg,
 /* 0, or: MU_E_FENCED; MU_E_UNKNOWN_OUTCOME; -ECANCELED (closed); errno of the store. */
 typedef void (*mu_registry_done_cb)(void *arg, int status, const char *error_text);
 
+enum mu_registry_bits {
+    /* It lives in this process and ends with it. What another process wrote meanwhile, as
+     * the leader, is not in it. */
+    MU_REGISTRY_PRIVATE = 1u << 0,
+};
+
 struct mu_registry_ops {
     uint32_t struct_size;
     /* After start. name: "master", "apps". events borrowed until closed. */
@@ -61,6 +67,7 @@ struct mu_registry_ops {
                   void *arg,
                   struct mu_error *err);
     void (*close)(struct mu_registry_store *s, mu_cb closed_cb, void *arg);
+    uint32_t bits; /* enum mu_registry_bits */
 };
 
 /* For registries: are keys and values of a batch within the limits? -E2BIG, or
