@@ -25,6 +25,7 @@
 #define BEAT_MS 1000u
 #define PAUSE_MIN_MS 10u
 #define PAUSE_MAX_MS 2000u
+#define PAUSE_TOLD_MS 160u /* the fifth try in a row */
 
 enum watch_state {
     WATCH_IDLE,
@@ -154,13 +155,13 @@ static void on_pause_over(void *arg)
     ask(w);
 }
 
-/* The try proved nothing. */
+/* The try proved nothing. Said once, and not of what a dying process does in its last
+ * moment. */
 static void rest(struct leader_watch *w, const char *why)
 {
     move(w, WATCH_PAUSED);
     w->timer = w->host->timer_start(w->host, w->pause_ms, on_pause_over, w);
-    w->pause_ms = w->pause_ms * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS : w->pause_ms * 2;
-    if (!w->was_told) {
+    if (!w->was_told && w->pause_ms >= PAUSE_TOLD_MS) {
         w->was_told = true;
         log_member(w, MU_INFO,
                    w->is_known
@@ -169,6 +170,7 @@ static void rest(struct leader_watch *w, const char *why)
                          "ZooKeeper alone will tell when it is gone",
                    why);
     }
+    w->pause_ms = w->pause_ms * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS : w->pause_ms * 2;
 }
 
 static uint64_t or_default(uint64_t value, uint64_t fallback)

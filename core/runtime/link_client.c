@@ -15,7 +15,7 @@
 #include "codec/message_json.h"
 #include "codec/recordio.h"
 
-#define BACKOFF_MIN_MS 100u
+#define BACKOFF_MIN_MS 20u /* a leader may be named a moment before it knows itself */
 #define BACKOFF_MAX_MS 2000u
 #define POST_TIMEOUT_MS 30000u
 /* Many agents hear of a new leader at once: spread them, by less than anybody notices. */

@@ -4,7 +4,7 @@
  * link_client_set_master names where the master is (or nowhere). The client then offers
  * fresh link numbers through `up`: the first message sent on one must be REGISTER or
  * REREGISTER and opens the stream. When the stream ends, `down` tells and after a
- * back-off (100 ms doubling to 2 s, with jitter) a new `up` follows; at once, but for a
+ * back-off (20 ms doubling to 2 s, with jitter) a new `up` follows; at once, but for a
  * few ms of jitter, when another master is named. A 307 answer is followed to the leader
  * it names. Messages go in one call at a time, as many as have gathered, so their
  * order is kept. Loop thread.

@@ -383,34 +383,44 @@ static bool is_self(const struct master_run *r, const struct mu_member *m)
     return m->id != NULL && strcmp(m->id, r->self.id) == 0;
 }
 
+/* The election tells this master first that it is elected and then under which name: one
+ * line for both. */
+static void log_leader(const struct master_run *r, const struct mu_member *old)
+{
+    const struct mu_member *now = &r->leader;
+    bool is_same = member_is_same(old, now);
+    if (now->id == NULL && !is_same) {
+        bool is_expected = r->named.id != NULL || r->stopping;
+        r->host->log(r->host, is_expected ? MU_DEBUG : MU_WARN,
+                     "no leading master is known", NULL);
+    } else if (now->id != NULL && (is_self(r, now) ? now->znode != NULL : !is_same) &&
+               !(is_same && old->znode != NULL)) {
+        char address[MEMBER_ADDRESS_MAX];
+        member_address(now, address);
+        r->host->log(r->host, MU_INFO, "new leading master detected",
+                     "id=%s address=%s hostname=%s znode=%s", now->id, address,
+                     now->hostname, now->znode);
+    }
+}
+
 /* Tell everybody, once. NULL: nobody is known. */
 static void set_leader(struct master_run *r, const struct mu_member *leader)
 {
     static const struct mu_member none;
-    const struct mu_member *now = leader == NULL ? &none : leader;
-    bool is_news = !member_is_same(&r->leader, now);
     struct mu_member old = r->leader;
-    member_copy(&r->leader, now);
+    member_copy(&r->leader, leader == NULL ? &none : leader);
+    bool is_news = !member_is_same(&old, &r->leader);
+    log_leader(r, &old);
     member_release(&old);
-    leader_watch_set(r->watch, leader == NULL || r->stopping ? NULL : &r->leader);
+    leader_watch_set(r->watch, r->stopping ? NULL : &r->leader);
     if (!is_news) {
         return;
     }
-    if (leader != NULL) {
-        char address[MEMBER_ADDRESS_MAX];
-        member_address(leader, address);
-        r->leader_changes++;
-        r->host->log(r->host, MU_INFO, "new leading master detected",
-                     "id=%s address=%s hostname=%s znode=%s", leader->id, address,
-                     leader->hostname, leader->znode);
-    } else { /* for a moment only when this master is about to lead */
-        r->host->log(r->host, r->named.id != NULL ? MU_DEBUG : MU_WARN,
-                     "no leading master is known", NULL);
-    }
-    struct master_event ev = {.type = MASTER_EV_LEADER,
-                              .leader = leader == NULL ? NULL : &r->leader};
+    const struct mu_member *known = r->leader.id == NULL ? NULL : &r->leader;
+    r->leader_changes += known != NULL ? 1 : 0;
+    struct master_event ev = {.type = MASTER_EV_LEADER, .leader = known};
     step_told(r, &ev);
-    r->cfg.leader(r->cfg.arg, leader == NULL ? NULL : &r->leader);
+    r->cfg.leader(r->cfg.arg, known);
 }
 
 /* This master is named before it is told that it is elected, or although it has stepped
@@ -453,8 +463,7 @@ static void on_elected(void *arg, uint64_t epoch)
     char address[MEMBER_ADDRESS_MAX];
     member_address(&r->self, address);
     r->host->log(r->host, MU_INFO, "elected as the leading master",
-                 "id=%s address=%s znode=%s epoch=%" PRIu64, r->self.id, address,
-                 r->named.znode, epoch);
+                 "id=%s address=%s epoch=%" PRIu64, r->self.id, address, epoch);
     cancel(r, &r->lost_wait);
     r->leading = true;
     r->entries = 0;

@@ -278,7 +278,7 @@ static void check_zk(struct check *c, const struct options_selection *plugins)
     if (is_zk(plugins->election) && !wants_zk(c->command, c->flags)) {
         complain(c, "--election=zk needs the servers: --zk=zk://HOST:PORT,.../PATH");
     }
-    check_duration(c, "zk_session_timeout", 500, 15 * 60 * 1000);
+    check_duration(c, "zk_session_timeout", 1000, 15 * 60 * 1000);
 }
 
 /* Other masters could not read what the log of this one says. */

@@ -100,7 +100,7 @@ static const struct option option_table[] = {
       "file:///PATH of a file that holds this."}},
     {ALL,
      {"zk_session_timeout", MU_FLAG_DURATION, 0, "10secs", NULL,
-      "Time after which ZooKeeper takes a silent master for dead: 500ms to 15mins; the "
+      "Time after which ZooKeeper takes a silent master for dead: 1secs to 15mins; the "
       "servers may allow less."}},
     {MASTERS,
      {"quorum", MU_FLAG_INT, 0, NULL, "N",

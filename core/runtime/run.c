@@ -41,7 +41,7 @@ struct run {
     struct agent_run *agent;
     uint64_t began_ms;
     struct mu_timer *abdicate;
-    bool master_started, agent_started;
+    bool master_started, agent_started, is_stopping;
     enum stopping stopping;
     mu_cb stopped_cb;
     void *stopped_arg;
@@ -189,6 +189,9 @@ static void on_leader(void *arg, const struct mu_member *leader)
 static void on_detected(void *arg, const struct mu_member *leader)
 {
     struct run *r = arg;
+    if (r->is_stopping) {
+        return;
+    }
     if (leader == NULL) {
         r->host->log(r->host, MU_WARN,
                      "no leading master is known, keeping the last one; tasks run on",
@@ -597,6 +600,7 @@ void run_stop(struct runtime *rt, mu_cb cb, void *arg)
     struct run *r = rt->run;
     r->stopped_cb = cb;
     r->stopped_arg = arg;
+    r->is_stopping = true;
     r->stopping = STOP_API;
     r->host->timer_cancel(r->host, r->abdicate);
     r->abdicate = NULL;
