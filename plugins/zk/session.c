@@ -16,6 +16,10 @@
 
 #define RETRY_MIN_MS 1000u
 #define RETRY_MAX_MS 60000u
+/* Without this libzookeeper resolves all servers' names at each turn of its loop, which
+ * is at each answer: most of a millisecond, times all the nodes of a registry that a new
+ * leader reads. A lost connection resolves them anyhow. */
+#define RESOLVE_EVERY_MS 10000
 
 enum zks_state { OPENING, CONNECTING, PREPARING, READY, SUSPENDED };
 
@@ -61,6 +65,9 @@ static void work_open(void *arg)
     h->zh = zookeeper_init2(s->url->hosts, on_event, (int)s->wanted_ms, NULL, h, 0,
                             on_library_log);
     h->init_errno = h->zh == NULL ? errno : 0;
+    if (h->zh != NULL) {
+        (void)zoo_set_servers_resolution_delay(h->zh, RESOLVE_EVERY_MS); /* it is valid */
+    }
     if (h->zh != NULL && s->url->auth != NULL) {
         (void)zoo_add_auth(h->zh, "digest", s->url->auth, (int)strlen(s->url->auth), NULL,
                            NULL); /* a refusal comes as a session event */
