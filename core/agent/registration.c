@@ -28,8 +28,11 @@ void agent_want_registration(struct agent *a)
         return;
     }
     a->attempts = 0;
-    /* The first time at once; after that many agents may be coming back together. */
-    a->register_at_ms = a->ever_registered ? a->now.mono_ms + backoff(a) : a->now.mono_ms;
+    /* The first time at once; after that many agents may be coming back together, which a
+     * tenth of the back-off spreads. A try that is not answered waits for all of it. */
+    uint64_t spread = a->cfg.registration_backoff_ms / 10;
+    a->register_at_ms =
+        a->now.mono_ms + (a->ever_registered ? mu_prng_range(&a->prng, 0, spread) : 0);
 }
 
 void agent_link_changed(struct agent *a, uint64_t link)

@@ -57,12 +57,9 @@ struct master_run {
     enum withdrawal withdrawal;
     char *self_lost; /* why the machine has stepped down in this step; NULL: it has not */
     bool leading, stepping, stopping;
-    uint32_t entries;        /* agents admitted, as the registry is read */
     bool tells;              /* the step's log lines are the driver's to tell */
-    uint32_t recovered;      /* agents that the registry knew, until all are back */
     uint64_t leader_changes; /* how often another one was named */
     uint64_t depositions;
-    uint64_t recovered_at_ms;
     int waits; /* of the stop */
     mu_cb stopped_cb;
     void *stopped_arg;
@@ -71,7 +68,6 @@ struct master_run {
 static void arm(struct master_run *r);
 static void gave_up(struct master_run *r);
 static void lease_over(struct master_run *r);
-static void look_for_agents(struct master_run *r);
 static void step_down(struct master_run *r, int level, const char *why);
 static void withdraw(struct master_run *r);
 
@@ -180,8 +176,6 @@ static void step(struct master_run *r, struct master_event *ev)
         lease_over(r);
     } else if (r->self_lost != NULL) {
         gave_up(r);
-    } else if (r->recovered > 0) {
-        look_for_agents(r);
     }
 }
 
@@ -307,7 +301,6 @@ static void on_entry(void *arg, const char *key, const void *value, size_t len)
                      "key=%s error=%s", key, err.text);
         return;
     }
-    r->entries += rec.state == MASTER_AGENT_ADMITTED ? 1 : 0;
     struct master_event ev = {.type = MASTER_EV_ENTRY, .record = &rec};
     step(r, &ev);
     mu_agent_info_release(&rec.agent);
@@ -328,34 +321,8 @@ static void on_recovered(void *arg, int status, const char *text)
     } else if (status < 0 && !rt_store_is_away(status)) {
         r->cfg.failed(r->cfg.arg, text);
     } else if (r->leading) {
-        r->recovered = r->entries;
-        r->recovered_at_ms = r->host->now_ms(r->host);
         r->cfg.open(r->cfg.arg);
     }
-}
-
-static void on_master_row(void *arg, const void *row)
-{
-    struct mu_master_row *out = arg;
-    *out =
-        *(const struct mu_master_row *)row; /* only its numbers, and whether it waits */
-}
-
-/* The story's end: all whom the registry knew have come back, or were given up. */
-static void look_for_agents(struct master_run *r)
-{
-    struct mu_master_row row = {0};
-    (void)master_query(r->machine, MU_Q_MASTER, NULL, on_master_row, &row);
-    if (!row.recovered || row.waiting_for != NULL) {
-        return;
-    }
-    uint32_t back = row.agents_active + row.agents_inactive;
-    r->host->log(r->host, MU_INFO, "the agents are back",
-                 "back=%" PRIu32 " of=%" PRIu32 " unreachable=%" PRIu32
-                 " after_ms=%" PRIu64,
-                 back, r->recovered, row.agents_unreachable,
-                 r->host->now_ms(r->host) - r->recovered_at_ms);
-    r->recovered = 0;
 }
 
 static void on_committed(void *arg, uint64_t token, int status, const char *text)
@@ -466,7 +433,6 @@ static void on_elected(void *arg, uint64_t epoch)
                  "id=%s address=%s epoch=%" PRIu64, r->self.id, address, epoch);
     cancel(r, &r->lost_wait);
     r->leading = true;
-    r->entries = 0;
     r->scheduler_link = link_server_new_number(r->links);
     set_leader(r, r->named.id != NULL ? &r->named : &r->self);
     struct master_event ev = {.type = MASTER_EV_ELECTED, .epoch = epoch};
@@ -487,7 +453,6 @@ static void step_down(struct master_run *r, int level, const char *why)
                  why);
     r->leading = false;
     r->scheduler_link = 0;
-    r->recovered = 0;
     r->cfg.standing_by(r->cfg.arg);
     link_server_close_all(r->links);
     rt_store_drop(r->store);

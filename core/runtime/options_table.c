@@ -214,7 +214,8 @@ static const struct option option_table[] = {
     {AGENTS,
      {"registration_backoff_factor", MU_FLAG_DURATION, 0, "1secs", NULL,
       "The first new try to register comes within this time, each further one within "
-      "twice the last, up to 1mins."}},
+      "twice the last, up to 1mins. When another master leads the first try comes within "
+      "a tenth of this time."}},
     {AGENTS,
      {"gc_delay", MU_FLAG_DURATION, 0, "1weeks", NULL,
       "Time for which the sandbox of an ended task is kept."}},
