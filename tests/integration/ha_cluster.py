@@ -159,6 +159,14 @@ class HaCluster:
             return {}
         return value if status == 200 and isinstance(value, dict) else {}
 
+    def named_leader(self, node):
+        """The port of the master that this one takes for the leader, or None."""
+        try:
+            status, headers, _ = request(node.port, "GET", "/redirect", timeout=5, host=node.ip)
+        except (OSError, http.client.HTTPException):
+            return None
+        return int(headers["Location"].rsplit(":", 1)[1].strip("/")) if status == 307 else None
+
     def leader(self):
         """The one master that says it leads, or None; two are a failure."""
         found = [m for m in self.masters if m.usable() and self.state(m).get("elected_time")]

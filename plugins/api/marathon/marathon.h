@@ -13,6 +13,8 @@ struct mrt_call;
 struct mrt_pages;
 struct mrt_stream;
 struct mrt_binding;
+struct mrt_passage;
+struct resource;
 
 #define MRT_NAME_MAX 256
 
@@ -24,6 +26,7 @@ struct mrt {
     struct mu_strings origins; /* access_control_allow_origin */
     int64_t max_requests;      /* 0: no limit */
     uint32_t max_outstanding;
+    uint64_t leader_wait_ms;
     /* refreshed by mrt_ready */
     bool leads;
     char role[MRT_NAME_MAX];      /* of the scheduler */
@@ -38,6 +41,9 @@ struct mrt {
     struct mrt_stream *streams;
     struct mu_watch *watch; /* there while there are streams */
     struct mu_timer *heartbeat;
+    struct mrt_passage *passages; /* of standby.c, the last one first */
+    size_t passage_count, passages_asking;
+    struct mu_timer *passage_poll;
 
     bool stopping;
     struct mu_timer *stopped;
@@ -50,6 +56,7 @@ struct mrt_request {
     struct mrt *m;
     struct mu_http_exchange *x;
     const struct mu_http_request *http;
+    const struct resource *resource;        /* of routes; NULL: there is none */
     char id[MU_APP_ID_MAX];                 /* of an app or group in the URL, absolute */
     char sub[MU_APP_ID_MAX + MU_UUID_TEXT]; /* a task id, version or deployment id */
 };

@@ -11,6 +11,7 @@
 #include "events.h"
 #include "pages.h"
 #include "routes.h"
+#include "standby.h"
 
 static const struct mu_flag flags[] = {
     {"access_control_allow_origin", MU_FLAG_LIST, MU_FLAG_GLOBAL_NAME, NULL, "ORIGIN,...",
@@ -22,6 +23,10 @@ static const struct mu_flag flags[] = {
      "N",
      "Events that a subscriber of /v2/events may leave unread before it is "
      "disconnected."},
+    {"leader_wait", MU_FLAG_DURATION, 0, "5secs", NULL,
+     "Time for which a request that needs the leader is kept while there is none, or "
+     "while "
+     "it is still reading its state; then it is answered 503. 0secs: at once."},
     {0},
 };
 
@@ -45,6 +50,7 @@ static int read_flags(struct mrt *m, const struct mu_flags *values, struct mu_er
                        "--event_stream_max_outstanding_messages must be 1 or more");
     }
     m->max_outstanding = (uint32_t)outstanding;
+    m->leader_wait_ms = mu_flags_duration_ms(values, "leader_wait");
     return 0;
 }
 
@@ -98,7 +104,8 @@ static void on_stopped(void *arg)
 
 void mrt_maybe_stopped(struct mrt *m)
 {
-    if (m->stopping && m->calls == NULL && m->stopped == NULL && m->stopped_cb != NULL) {
+    if (m->stopping && m->calls == NULL && m->passages == NULL && m->stopped == NULL &&
+        m->stopped_cb != NULL) {
         m->stopped = m->host->timer_start(m->host, 0, on_stopped, m);
     }
 }
@@ -112,6 +119,7 @@ static void marathon_stop(void *instance, mu_cb stopped_cb, void *arg)
     mrt_events_stop(m);
     mrt_pages_stop(m);
     mrt_calls_stop(m);
+    mrt_standby_stop(m);
     mrt_maybe_stopped(m);
 }
 

@@ -11,6 +11,7 @@
 #include "alloc.h"
 #include "app_id.h"
 #include "handlers.h"
+#include "standby.h"
 
 struct method {
     const char *name;
@@ -312,9 +313,10 @@ static const struct method *find_method(const struct resource *r, const char *na
     return NULL;
 }
 
-static void dispatch(struct mrt_request *rq, const struct resource *r)
+static void dispatch(struct mrt_request *rq)
 {
     struct mrt *m = rq->m;
+    const struct resource *r = rq->resource;
     int ready = mrt_ready(m);
     if (r == NULL) {
         mrt_answer_message(m, rq->x, 404, "URI not found: %s", rq->http->path);
@@ -323,8 +325,11 @@ static void dispatch(struct mrt_request *rq, const struct resource *r)
     const struct method *method = find_method(r, rq->http->method);
     if (method == NULL) {
         answer_allow(rq, r);
-    } else if (m->stopping || (!method->local && ready < 0)) {
+    } else if (m->stopping ||
+               (!method->local && ready < 0 && (m->roles & MU_ROLE_MASTER) == 0)) {
         mrt_answer_not_ready(m, rq->x, m->stopping ? MU_E_NOT_LEADER : ready);
+    } else if (!method->local && ready < 0) {
+        mrt_standby_take(rq, ready, dispatch);
     } else if (m->max_requests > 0 &&
                (int64_t)(m->call_count + m->pages_count) >= m->max_requests) {
         mrt_answer_message(m, rq->x, 503, "Too many concurrent requests: %lld allowed.",
@@ -342,11 +347,11 @@ on_request(void *arg, struct mu_http_exchange *x, const struct mu_http_request *
     const struct mrt_binding *b = arg;
     const char *tail = req->param_count > 0 ? req->params[0] : "";
     struct mrt_request rq = {.m = b->m, .x = x, .http = req};
-    const struct resource *r = b->pattern->resource;
+    rq.resource = b->pattern->resource;
     if (b->pattern->resolve != NULL) {
-        r = b->pattern->resolve(&rq, tail);
+        rq.resource = b->pattern->resolve(&rq, tail);
     }
-    dispatch(&rq, r);
+    dispatch(&rq);
 }
 
 int mrt_routes_register(struct mrt *m, struct mu_error *err)

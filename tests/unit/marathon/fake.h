@@ -71,6 +71,16 @@ struct fake_command {
     void *arg;
 };
 
+/* What the plugin has asked of another server; copies. */
+struct mu_http_call {
+    struct mu_http_call *next;
+    struct fake *f;
+    char *method, *url, *headers, *body; /* headers: "Name: value\n" each */
+    void (*on_done)(void *arg, const struct mu_http_answer *answer);
+    void *arg;
+    bool cancelled;
+};
+
 struct fake_timer {
     struct fake_timer *next;
     uint64_t due_ms;
@@ -88,6 +98,7 @@ struct fake {
     mu_http_error_body_cb error_body;
     struct mu_http_exchange *exchanges;
     struct fake_timer *timers;
+    struct mu_http_call *calls; /* not answered, oldest first */
     uint64_t now_ms;
     bool stopped;
     /* the core's state, for tests to change */
@@ -106,6 +117,13 @@ struct fake {
     int watches;        /* now */
     int64_t version_ms; /* of the next change */
 };
+
+/* The oldest call's answer; headers: NULL-ended "Name: value" texts. status < 0: none
+ * came. */
+void fake_call_answer(struct fake *f,
+                      int status,
+                      const char *const *headers,
+                      const char *body);
 
 /* flags: "name=value" texts, NULL-ended; NULL: all defaults. */
 struct fake *fake_open(const char *const *flags);

@@ -1,6 +1,7 @@
 /* The host's half of fake.h. */
 #include "fake.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,6 +200,82 @@ static void each_metric(const struct mu_host *h,
     cb(arg, "marathon.tasks.killed.counter", 5);
 }
 
+static int host_http_request(const struct mu_host *h,
+                             const struct mu_http_ask *ask,
+                             struct mu_http_call **out,
+                             struct mu_error *err)
+{
+    (void)err;
+    struct mu_http_call *call = MU_NEW(struct mu_http_call);
+    struct mu_buf headers;
+    mu_buf_init(&headers, 1 << 20);
+    for (size_t i = 0; i < ask->header_count; i++) {
+        mu_buf_printf(&headers, "%s: %s\n", ask->headers[i].name, ask->headers[i].value);
+    }
+    *call = (struct mu_http_call){.f = of(h),
+                                  .method = mu_xstrdup(ask->method),
+                                  .url = mu_xstrdup(ask->url),
+                                  .headers = mu_buf_take(&headers),
+                                  .body = mu_xstrndup(ask->body, ask->body_len),
+                                  .on_done = ask->on_done,
+                                  .arg = ask->arg};
+    struct mu_http_call **at = &of(h)->calls;
+    while (*at != NULL) {
+        at = &(*at)->next;
+    }
+    *at = call;
+    *out = call;
+    return 0;
+}
+
+static void on_cancelled(void *arg)
+{
+    struct fake *f = arg;
+    if (f->calls != NULL && f->calls->cancelled) {
+        fake_call_answer(f, -ECANCELED, NULL, "");
+    }
+}
+
+static void host_http_cancel(struct mu_http_call *call)
+{
+    call->cancelled = true;
+    (void)call->f->host.timer_start(&call->f->host, 0, on_cancelled, call->f);
+}
+
+void fake_call_answer(struct fake *f,
+                      int status,
+                      const char *const *headers,
+                      const char *body)
+{
+    struct mu_http_call *call = f->calls;
+    assert_non_null(call);
+    f->calls = call->next;
+    struct mu_http_header list[8];
+    char *texts[8];
+    size_t count = 0;
+    for (; headers != NULL && headers[count] != NULL; count++) {
+        texts[count] = mu_xstrdup(headers[count]);
+        char *colon = strchr(texts[count], ':');
+        *colon = '\0';
+        list[count] = (struct mu_http_header){texts[count], colon + 2};
+    }
+    const struct mu_http_answer a = {.status = status,
+                                     .error_text = status < 0 ? "no answer" : NULL,
+                                     .headers = list,
+                                     .header_count = count,
+                                     .body = body,
+                                     .body_len = strlen(body)};
+    call->on_done(call->arg, &a);
+    for (size_t i = 0; i < count; i++) {
+        free(texts[i]);
+    }
+    free(call->method);
+    free(call->url);
+    free(call->headers);
+    free(call->body);
+    free(call);
+}
+
 struct fake *fake_open(const char *const *flags)
 {
     struct mu_error err;
@@ -221,6 +298,8 @@ struct fake *fake_open(const char *const *flags)
         .http_on_close = on_close,
         .http_request_of = request_of,
         .http_error_body = error_body,
+        .http_request = host_http_request,
+        .http_cancel = host_http_cancel,
     };
     f->router = http_router_create();
     fake_core_init(f);
@@ -256,6 +335,7 @@ void fake_close(struct fake *f)
     fake_advance(f, 0);
     assert_true(f->stopped);
     assert_null(f->timers);
+    assert_null(f->calls);
     assert_int_equal(f->watches, 0);
     f->plugin->destroy(f->instance);
     mu_flags_destroy(f->flags);

@@ -245,7 +245,7 @@ static void standbys_and_loading_leaders_ask_to_come_again(void **state)
                  {"PUT", "/v2/apps/a", "{}"},
                  {"DELETE", "/v2/apps/a", NULL},
                  {"GET", "/v1/apps", NULL}};
-    struct fake *f = fake_open(NULL);
+    struct fake *f = fake_open((const char *const[]){"leader_wait=0secs", NULL});
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         f->leads = false;
         struct mu_http_exchange *x =
