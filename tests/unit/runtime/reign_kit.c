@@ -207,8 +207,7 @@ static void prepare(struct kit *k)
     static const char *const argv[] = {
         "--ip=127.0.0.1",    "--hostname=localhost",       "--election=scripted",
         "--port=0",          "--registry=in_memory",       "--app_registry=in_memory",
-        "--marathon_port=0", "--api=mesos,marathon,probe",
-        "--marathon_leader_wait=0secs",
+        "--marathon_port=0", "--api=mesos,marathon,probe", "--marathon_leader_wait=0secs",
     };
     const struct loader_config config = {.dirs = dirs, .dir_count = 1};
     k->s.command = OPTIONS_MASTER;
