@@ -263,7 +263,7 @@ static int fail_listen(struct mu_error *err, int status, const char *where)
     case UV_EADDRINUSE:
         return mu_fail(err, status,
                        "listen on %s: address already in use (another muster? choose "
-                       "--port)",
+                       "another port)",
                        where);
     case UV_EACCES:
         return mu_fail(err, status,

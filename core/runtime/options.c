@@ -368,9 +368,9 @@ static void check_agent(struct check *c)
 static bool is_host_port(const char *text)
 {
     const char *colon = strrchr(text, ':');
-    return colon != NULL && colon != text && colon[1] != '\0' &&
-           strspn(colon + 1, "0123456789") == strlen(colon + 1) &&
-           strpbrk(text, "/@ \t") == NULL;
+    uint64_t port = 0;
+    return colon != NULL && colon != text && mu_parse_u64(colon + 1, &port, NULL) == 0 &&
+           port >= 1 && port <= UINT16_MAX && strpbrk(text, "/@ \t") == NULL;
 }
 
 /* "host:port" of the one master, or NULL when the election tells. */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <uv.h>
@@ -28,6 +29,9 @@
 #define STOP_DEADLINE_MS 10000u
 #define HTTP_GRACE_MS 2000u
 #define SIGNAL_ECHO_MS 100u
+#define OWN_DESCRIPTORS 256u /* journals, plugins, children: never a client's */
+#define CONNECTIONS_MIN 64u
+#define CONNECTIONS_MAX 100000u
 
 enum step {
     STEP_RUNNING,
@@ -199,6 +203,19 @@ static int64_t wall_ms(void *arg)
 
 /* ---- starting ---- */
 
+/* Each agent holds one connection, so the bound is what the system gives (main.c has
+ * raised it). */
+static size_t max_connections(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+        limit.rlim_cur < OWN_DESCRIPTORS + CONNECTIONS_MIN) {
+        return CONNECTIONS_MIN;
+    }
+    rlim_t left = limit.rlim_cur - OWN_DESCRIPTORS;
+    return left < CONNECTIONS_MAX ? (size_t)left : CONNECTIONS_MAX;
+}
+
 static int open_process(struct process *p, const struct startup *s, struct mu_error *err)
 {
     int status = uv_loop_init(&p->loop);
@@ -224,8 +241,10 @@ static int open_process(struct process *p, const struct startup *s, struct mu_er
         close_handles(p);
         return status;
     }
-    const struct http_server_config http = {
-        .wall_ms = wall_ms, .log = rt_host_log_detail, .log_arg = p->rt.rt};
+    const struct http_server_config http = {.max_connections = max_connections(),
+                                            .wall_ms = wall_ms,
+                                            .log = rt_host_log_detail,
+                                            .log_arg = p->rt.rt};
     p->rt.host = rt_host_get(p->rt.rt);
     p->rt.http = http_server_create(&p->loop, &http);
     rt_host_set_http_server(p->rt.rt, p->rt.http);
@@ -272,6 +291,7 @@ static void announce(const struct process *p, const struct startup *s)
 
 static int listen_one(struct process *p,
                       const char *listener,
+                      const char *flag,
                       uint16_t port,
                       uint16_t *out_port,
                       struct mu_error *err)
@@ -281,23 +301,26 @@ static int listen_one(struct process *p,
     int status = http_server_listen(p->rt.http, listener, ip, port, out_port, err);
     if (status == 0) {
         h->log(h, MU_INFO, "listening", "for=%s ip=%s port=%u", listener, ip, *out_port);
+        return 0;
     }
-    return status;
+    return mu_wrap(err, status, "--%s", flag);
 }
 
 static int listen_all(struct process *p, struct mu_error *err)
 {
     const struct options *o = p->rt.options;
+    bool is_master = (o->roles & MU_ROLE_MASTER) != 0;
     int status = 0;
-    if ((o->roles & MU_ROLE_MASTER) != 0) {
-        status = listen_one(p, "master", o->master_port, &p->rt.master_port, err);
+    if (is_master) {
+        status = listen_one(p, "master", "port", o->master_port, &p->rt.master_port, err);
         if (status == 0) {
-            status =
-                listen_one(p, "marathon", o->marathon_port, &p->rt.marathon_port, err);
+            status = listen_one(p, "marathon", "marathon_port", o->marathon_port,
+                                &p->rt.marathon_port, err);
         }
     }
     if (status == 0 && (o->roles & MU_ROLE_AGENT) != 0) {
-        status = listen_one(p, "agent", o->agent_port, &p->rt.agent_port, err);
+        status = listen_one(p, "agent", is_master ? "agent_port" : "port", o->agent_port,
+                            &p->rt.agent_port, err);
     }
     return status;
 }

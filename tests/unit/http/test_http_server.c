@@ -583,7 +583,7 @@ static void a_taken_address_is_named(void **state)
     char want[128];
     snprintf(want, sizeof(want),
              "listen on 127.0.0.1:%u: address already in use (another muster? choose "
-             "--port)",
+             "another port)",
              f->port);
     assert_int_equal(
         http_server_listen(f->server, "test", "127.0.0.1", f->port, NULL, &err),

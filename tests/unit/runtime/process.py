@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import select
 import signal
 import socket
@@ -103,6 +104,32 @@ def taken_port_ends_it_with_a_text(muster):
             code, _ = m.end()
             assert code == 1, m.seen
             assert str(port) in m.seen and "in use" in m.seen, m.seen
+            assert "--port: listen on" in m.seen, m.seen
+        args = [a for a in MASTER if not a.startswith("--marathon_port=")]
+        with Muster(muster, *args, f"--marathon_port={port}") as m:
+            assert m.end()[0] == 1, m.seen
+            assert "--marathon_port: listen on" in m.seen, m.seen
+
+
+def serves_more_clients_than_the_usual_limit_of_descriptors(muster):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    count = min(1500, hard - 600)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    clients = []
+    try:
+        with Muster(muster, *MASTER) as m:
+            port = int(m.wait_for(r"for=master ip=127\.0\.0\.1 port=(\d+)\n").group(1))
+            m.wait_for("skeleton ready")
+            for _ in range(count):
+                clients.append(socket.create_connection(("127.0.0.1", port), timeout=10))
+                clients[-1].sendall(b"GET /skeleton/hello HTTP/1.1\r\nHost: x\r\n\r\n")
+                answer = clients[-1].recv(4096)
+                assert answer.startswith(b"HTTP/1.1 200 "), (len(clients), answer)
+            assert count > 1024 or hard < 1624, (count, hard)
+    finally:
+        for client in clients:
+            client.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def wrong_flags_are_all_named_and_nothing_starts(muster):
@@ -160,6 +187,7 @@ def main():
     cases = [serves_and_stops_in_order_on_each_signal, takes_flags_from_environment_and_files,
              configuration_error_of_a_plugin_ends_it_with_a_text, taken_port_ends_it_with_a_text,
              wrong_flags_are_all_named_and_nothing_starts,
+             serves_more_clients_than_the_usual_limit_of_descriptors,
              unfinished_stop_ends_with_the_second_signal, work_dir_and_questions]
     if not is_sanitized:  # the sanitizer has its own report of signals
         cases.append(fatal_signal_is_reported_with_the_plugins)

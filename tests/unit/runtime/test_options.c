@@ -179,6 +179,7 @@ static void mistakes_name_the_flag(void **state)
         {OPTIONS_MASTER, "--election=zk", "--election=zk needs the servers: --zk="},
         {OPTIONS_MASTER, "--zk_session_timeout=10ms", "--zk_session_timeout: 10 ms"},
         {OPTIONS_AGENT, "--master=nowhere", "--master: 'nowhere' is neither"},
+        {OPTIONS_AGENT, "--master=h:99999", "--master: 'h:99999' is neither"},
         {OPTIONS_AGENT, "--master=zk:/u:secret@h:2181/m", "--master: '***' is neither"},
         {OPTIONS_AGENT, "--master=http://h:5050", "--master: 'http://h:5050' is neither"},
         {OPTIONS_AGENT, "--master=zk://h:2181", "--master: Expecting a (chroot) path"},
