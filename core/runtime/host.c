@@ -369,11 +369,6 @@ size_t rt_host_timer_count(const struct rt_host *host)
     return rt_timers_count(host->timers);
 }
 
-const struct rt_log *rt_host_log(const struct rt_host *host)
-{
-    return &host->log;
-}
-
 static void maybe_closed(struct rt_host *host)
 {
     if (!host->closing || host->works > 0 || !host->timers_closed) {

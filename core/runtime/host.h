@@ -52,8 +52,4 @@ void rt_host_gauge(void *host, const char *name, double value);
 /* For components that log a text of pairs made already; arg is the struct rt_host. */
 void rt_host_log_detail(void *arg, int level, const char *message, const char *detail);
 
-/* The process's log, for what has no host at hand (crash reports). */
-struct rt_log;
-const struct rt_log *rt_host_log(const struct rt_host *host);
-
 #endif

@@ -324,7 +324,6 @@ void store_task_update(struct scheduler *s,
 void store_failure(struct scheduler *s, const char *app_id);
 void store_deployment_end(struct scheduler *s, const struct mu_uuid *id);
 void store_framework(struct scheduler *s);
-void store_removal(struct scheduler *s, const struct mu_task_id *id);
 void store_flush(struct scheduler *s); /* at the end of a step */
 void store_retry(struct scheduler *s);
 /* Send records as one commit; the op is answered through it. */

@@ -50,11 +50,6 @@ void store_task_update(struct scheduler *s,
     }
 }
 
-void store_removal(struct scheduler *s, const struct mu_task_id *id)
-{
-    add(&s->batch, STORE_TASK)->task_id = *id;
-}
-
 void store_failure(struct scheduler *s, const char *app_id)
 {
     add(&s->batch, STORE_FAILURE)->app_id = mu_xstrdup(app_id);

@@ -14,8 +14,6 @@
 #include <muster/abi.h>
 
 #define DKR_COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define DKR_CONTAINER_OF(ptr, type, member)                                              \
-    ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 static inline void *dkr_alloc(size_t size)
 {
