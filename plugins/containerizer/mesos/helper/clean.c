@@ -22,6 +22,9 @@
 
 #define WAIT_MS 5
 #define DEFAULT_TIMEOUT_MS 10000u
+#define SURE_PASSES 2u /* one alone may miss what is forked while it reads /proc */
+#define UNSURE_MS 500u /* on a host where processes come and go all the time */
+#define KTHREADD 2     /* parent of the kernel's own threads */
 
 struct clean {
     struct nat_spec ask;    /* NAT_CLEAN */
@@ -29,6 +32,7 @@ struct clean {
     struct nat_status status;
     struct nat_fault fault;
     bool is_same_boot;
+    bool is_unsure; /* the last pass could not tell whose a process was */
 };
 
 static bool supervisor_lives(const struct clean *c)
@@ -51,8 +55,10 @@ static pid_t recorded_pid(const struct clean *c)
 }
 
 /* Without namespace and cgroup: members of the supervisor's session that started after
- * it, and processes that carry this container's sandbox in their environment. */
-static bool is_left_behind(const struct clean *c, const struct nat_proc *p)
+ * it, and processes that carry this container's sandbox in their environment. One that
+ * is between two programs (execve) shows none, and one that has ended since /proc was
+ * read may have left a child behind: a pass that meets such a one is not the last. */
+static bool is_left_behind(struct clean *c, const struct nat_proc *p)
 {
     char entry[4096];
     int n = snprintf(entry, sizeof(entry), "MESOS_SANDBOX=%s", c->record.sandbox);
@@ -66,10 +72,12 @@ static bool is_left_behind(const struct clean *c, const struct nat_proc *p)
     struct nat_proc leader;
     pid_t session = (pid_t)c->record.pid;
     bool in_session = p->session == session && nat_proc_read(session, &leader) < 0;
-    return in_session || nat_proc_has_env(p->pid, entry);
+    int has_env = in_session ? 1 : nat_proc_has_env(p->pid, entry);
+    c->is_unsure = c->is_unsure || (has_env < 0 && p->parent != KTHREADD);
+    return has_env > 0;
 }
 
-static size_t kill_left_behind(const struct clean *c)
+static size_t kill_left_behind(struct clean *c)
 {
     struct nat_procs all;
     if (!c->is_same_boot || c->record.sandbox == NULL || nat_procs_scan(&all) < 0) {
@@ -96,6 +104,7 @@ static bool clean_pass(struct clean *c)
         (void)kill(supervisor, SIGKILL);
     }
     size_t seen = supervisor > 0;
+    c->is_unsure = false;
     seen += nat_groups_signal(r->cgroups, r->cgroup_count, SIGKILL);
     bool has_namespace =
         (r->flags & NAT_NAMESPACES) != 0; /* the kernel ends its members */
@@ -112,14 +121,23 @@ static int clean_up(struct clean *c)
         return nat_fault_set(&c->fault, EBUSY, "clean up: the supervisor is alive");
     }
     uint64_t timeout_ms = c->ask.timeout_ms > 0 ? c->ask.timeout_ms : DEFAULT_TIMEOUT_MS;
-    for (uint64_t waited = 0; !clean_pass(c); waited += WAIT_MS) {
-        if (waited >= timeout_ms) {
+    bool has_namespace = (c->record.flags & NAT_NAMESPACES) != 0;
+    unsigned needed = has_namespace ? 1 : SURE_PASSES;
+    uint64_t clean_ms = 0; /* for so long passes have seen nothing of the container */
+    unsigned sure = 0;     /* the last passes, in a row, that could tell */
+    for (uint64_t waited = 0;; waited += WAIT_MS) {
+        bool is_clean = clean_pass(c);
+        clean_ms = is_clean ? clean_ms + WAIT_MS : 0;
+        sure = is_clean && !c->is_unsure ? sure + 1 : 0;
+        if (sure == needed || clean_ms > UNSURE_MS) {
+            return 0;
+        }
+        if (waited >= timeout_ms && !is_clean) {
             return nat_fault_set(&c->fault, ETIMEDOUT,
                                  "processes or cgroups of the container remain");
         }
         (void)poll(NULL, 0, WAIT_MS); /* for processes that are not our children */
     }
-    return 0;
 }
 
 /* What the supervisor left in its directory. */

@@ -256,14 +256,13 @@ int nat_procs_below(pid_t root, struct nat_procs *out)
     return rc == -ENOMEM ? rc : 0;
 }
 
-/* Look for an entry in /proc/PID/environ. */
-bool nat_proc_has_env(pid_t pid, const char *entry)
+static int find_in_environ(pid_t pid, const char *entry)
 {
     char path[48];
     snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
     char *text = malloc(ENVIRON_MAX);
     if (text == NULL) {
-        return false;
+        return -ENOMEM;
     }
     long len = nat_read_file(AT_FDCWD, path, text, ENVIRON_MAX);
     bool found = false;
@@ -271,5 +270,23 @@ bool nat_proc_has_env(pid_t pid, const char *entry)
         found = strcmp(text + at, entry) == 0;
     }
     free(text);
-    return found;
+    return len > 0 ? found : len < 0 ? (int)len : -EAGAIN;
+}
+
+static bool has_arguments(pid_t pid)
+{
+    char path[48];
+    char text[2];
+    snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+    return nat_read_file(AT_FDCWD, path, text, sizeof(text)) > 0;
+}
+
+/* Look for an entry in /proc/PID/environ. */
+int nat_proc_has_env(pid_t pid, const char *entry)
+{
+    int rc = find_in_environ(pid, entry);
+    if (rc == -EAGAIN && has_arguments(pid)) { /* it has its new program by now */
+        return find_in_environ(pid, entry) > 0;
+    }
+    return rc;
 }

@@ -28,8 +28,9 @@ void nat_procs_release(struct nat_procs *p);
 /* All that descend from root, without root. What is forked meanwhile may be missed. */
 int nat_procs_below(pid_t root, struct nat_procs *out);
 /* Does the process have this entry ("NAME=value") in the environment it was started with?
- */
-bool nat_proc_has_env(pid_t pid, const char *entry);
+ * 1, 0, -EAGAIN (it is between two programs, or the kernel's own thread), or why it
+ * cannot be read: it has ended. */
+int nat_proc_has_env(pid_t pid, const char *entry);
 
 /* dir/name into out; -ENAMETOOLONG (and "") when it does not fit. */
 int nat_join(char *out, size_t size, const char *dir, const char *name);
