@@ -287,7 +287,8 @@ void proposal_committed(struct scheduler *s,
                     : status == -E2BIG    ? MU_E_LIMIT
                                           : MU_E_UNAVAILABLE,
                     why);
-        emit_log(s, MU_ERROR, "%s", why);
+        /* too big is the user's affair, who is told */
+        emit_log(s, status == -E2BIG ? MU_INFO : MU_ERROR, "%s", why);
         if (p->changes_tree) {
             tell_refused(s, why);
         }

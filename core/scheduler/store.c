@@ -177,7 +177,7 @@ static void items_committed(struct scheduler *s,
                             int status,
                             const char *text)
 {
-    if (status < 0) {
+    if (status < 0 && items->count > 0) {
         emit_log(s, MU_WARN, "registry could not store, trying again: %s", text);
         for (size_t i = 0; i < items->count; i++) {
             MU_VEC_PUSH(&s->again, items->v[i]);

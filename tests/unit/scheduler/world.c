@@ -201,6 +201,7 @@ static void handle(struct world *w, struct scheduler_effect *fx)
         w->abdicated = true;
         break;
     case SCHED_FX_LOG:
+        w->warnings += fx->level == MU_WARN;
         if (getenv("WORLD_LOG") != NULL) {
             printf("%llu %s\n", (unsigned long long)w->now.mono_ms, fx->text);
         }

@@ -101,6 +101,7 @@ struct world {
     uint64_t next_command;
     size_t accepts, declines, revives, suppresses, kills, acks, reconciles, launched;
     uint64_t last_refuse_ms;
+    size_t warnings; /* logged */
     bool abdicated;
     struct mu_prng *chaos;          /* NULL: everything arrives once and in order */
     void (*watch)(struct world *w); /* after every step */
