@@ -64,24 +64,31 @@ static void run_on_worker(struct prepare *p, mu_cb work, mu_cb done)
     }
 }
 
+/* From the end: all but the last few exist already. path is changed and restored. */
+static int make_directory(char *path, mode_t mode)
+{
+    if (mkdir(path, mode) == 0 || errno == EEXIST) {
+        return 0;
+    }
+    char *slash = strrchr(path, '/');
+    if (errno != ENOENT || slash == NULL || slash == path) {
+        return -errno;
+    }
+    *slash = '\0';
+    int rc = make_directory(path, mode); /* as deep as the path has names */
+    if (rc < 0) {
+        return rc; /* cut off at what could not be made, for the message */
+    }
+    *slash = '/';
+    return mkdir(path, mode) < 0 && errno != EEXIST ? -errno : 0;
+}
+
 int sandbox_make_directories(const char *path, unsigned mode, struct mu_error *err)
 {
     mu_auto_free char *copy = mu_xstrdup(path);
-    for (char *at = copy + 1;; at++) {
-        if (*at != '/' && *at != '\0') {
-            continue;
-        }
-        char end = *at;
-        *at = '\0';
-        if (mkdir(copy, (mode_t)mode) < 0 && errno != EEXIST) {
-            int code = -errno;
-            return mu_fail(err, code, "make directory '%s': %s", copy, mu_strerror(code));
-        }
-        if (end == '\0') {
-            return 0;
-        }
-        *at = end;
-    }
+    int rc = make_directory(copy, (mode_t)mode);
+    return rc < 0 ? mu_fail(err, rc, "make directory '%s': %s", copy, mu_strerror(rc))
+                  : 0;
 }
 
 /* ---- directories, on a worker ---- */

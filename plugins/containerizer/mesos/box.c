@@ -5,12 +5,12 @@
  * effect of all, so nothing touches a box after nat_box_step. */
 #include "native.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "spawn.h"
 
 /* ---- table ---- */
 
@@ -78,6 +78,10 @@ static void box_forget(struct nat_box *box)
     if (box->machine.is_orphan) {
         nat_recovery_orphan_gone(box->n);
     }
+    nat_start_abandon(box);
+    if (box->link != NULL) { /* killed by force: nobody has heard its end */
+        nat_reap(box->n, box->supervisor);
+    }
     nat_link_close(box->link);
     nat_link_close(box->cleaner);
     box->n->host->timer_cancel(box->n->host, box->timer);
@@ -86,25 +90,23 @@ static void box_forget(struct nat_box *box)
 
 /* ---- the supervisor's connection ---- */
 
-static void on_warning(struct nat_box *box, const struct nat_message *m)
+/* What could not be had for it. */
+void nat_box_warn(struct nat_box *box, int code, const char *text)
 {
     struct native *n = box->n;
     const struct mu_host *h = n->host;
-    size_t kind = (size_t)(-m->code) % (sizeof(n->has_warned) / sizeof(n->has_warned[0]));
+    size_t kind = (size_t)(-code) % (sizeof(n->has_warned) / sizeof(n->has_warned[0]));
     int level = n->has_warned[kind] ? MU_DEBUG : MU_WARN;
     n->has_warned[kind] = true;
     h->log(h, level, "native container runs with less isolation, continuing",
-           "container=%s missing=%s", box->id.s, m->text);
+           "container=%s missing=%s", box->id.s, text);
 }
 
 static void link_done(struct nat_box *box)
 {
-    bool is_spawned_process = box->supervisor == nat_link_pid(box->link);
     nat_link_close(box->link);
     box->link = NULL;
-    if (!is_spawned_process) { /* that one is reaped by its handle */
-        nat_reap(box->n, box->supervisor);
-    }
+    nat_reap(box->n, box->supervisor);
 }
 
 /* Its last word counts when the connection ends too: then the supervisor is gone, and a
@@ -121,11 +123,8 @@ static void on_message(void *arg, const struct nat_message *m)
     struct nat_box *box = arg;
     const struct nat_event started = {.type = NAT_EV_STARTED};
     switch (m->type) {
-    case NAT_BORN:
-        box->supervisor = (pid_t)m->pid;
-        break;
     case NAT_WARNING:
-        on_warning(box, m);
+        nat_box_warn(box, m->code, m->text);
         break;
     case NAT_STARTED:
         box->supervisor = (pid_t)m->pid;
@@ -147,7 +146,7 @@ static void on_message(void *arg, const struct nat_message *m)
 }
 
 /* The event for the last word; without one the supervisor has died. */
-static void step_last_word(struct nat_box *box)
+void nat_box_ended(struct nat_box *box)
 {
     struct nat_message *m = box->last_word;
     struct nat_event ev = {.type = NAT_EV_LOST};
@@ -166,7 +165,7 @@ static void on_ended(void *arg)
 {
     struct nat_box *box = arg;
     link_done(box);
-    step_last_word(box);
+    nat_box_ended(box);
 }
 
 /* Hear the supervisor through this link. */
@@ -189,11 +188,15 @@ static void send_signal(struct nat_box *box, int signal_number)
 /* Pass a signal on; false: there is nobody to get it. */
 bool nat_box_signal(struct nat_box *box, int signal_number)
 {
-    if (!nat_container_can_signal(&box->machine) || box->link == NULL) {
+    bool is_early = box->link == NULL && box->start != NULL;
+    if (!nat_container_can_signal(&box->machine) || (box->link == NULL && !is_early)) {
         return false;
     }
     const struct nat_event ev = {.type = NAT_EV_SIGNALLED};
     nat_box_step(box, &ev);
+    if (is_early && box->early_signal != SIGKILL) {
+        box->early_signal = signal_number;
+    }
     send_signal(box, signal_number);
     return true;
 }
@@ -243,66 +246,16 @@ static void start_find_user(struct nat_box *box)
     nat_work(box->n, find_user, on_user, r);
 }
 
-static int spawn(struct nat_box *box, bool *out_leftover, struct mu_error *err)
+/* A failure to start is told as if the supervisor had said it. */
+void nat_box_keep_failure(struct nat_box *box,
+                          int code,
+                          bool has_leftover,
+                          const char *text)
 {
-    struct native *n = box->n;
-    const struct nat_launch launch = {
-        .id = box->id.s,
-        .state_dir = box->state_dir,
-        .sandbox = box->sandbox,
-        .label = box->label,
-        .task = box->task,
-        .env = &box->env,
-        .user = &box->user,
-        .layout = &n->layout,
-        .limits = &n->limits,
-        .flags = (n->has_namespaces ? NAT_NAMESPACES : 0u) |
-                 (n->is_ephemeral ? NAT_EPHEMERAL : 0u),
-    };
-    struct nat_out spec = {0};
-    if (!nat_codec_spec(&launch, &spec)) {
-        nat_out_release(&spec);
-        return mu_fail(err, -E2BIG, "command and environment are too large");
-    }
-    int listen_fd = nat_state_listen(box->state_dir);
-    if (listen_fd < 0) {
-        nat_out_release(&spec);
-        *out_leftover = listen_fd == -EEXIST; /* of the same id: it must go entirely */
-        return mu_fail(err, listen_fd, "make '%s': %s", box->state_dir,
-                       mu_strerror(listen_fd));
-    }
-    struct nat_link *link;
-    int rc = nat_link_spawn(n, "run", box->id.s, listen_fd, &link, err);
-    if (rc == 0) {
-        box->supervisor = nat_link_pid(link);
-        nat_box_attach(box, link);
-        nat_link_send(link, &spec);
-    }
-    nat_out_release(&spec);
-    return rc;
-}
-
-static void on_spawn_failed(void *arg)
-{
-    struct nat_box *box = arg;
-    struct native *n = box->n;
-    if (!n->is_stopping) {
-        step_last_word(box);
-    }
-    nat_work_done(n);
-}
-
-/* A failure is told as if the supervisor had said it. */
-static void do_spawn(struct nat_box *box)
-{
-    struct mu_error err;
-    struct nat_message m = {.type = NAT_FAILED};
-    m.code = spawn(box, &m.status.leftover, &err);
-    if (m.code < 0) {
-        snprintf(m.text, sizeof(m.text), "%s", err.text);
-        keep_last_word(box, &m);
-        nat_later(box->n, on_spawn_failed, box);
-    }
+    struct nat_message m = {.type = NAT_FAILED, .code = code};
+    m.status.leftover = has_leftover;
+    snprintf(m.text, sizeof(m.text), "%s", text);
+    keep_last_word(box, &m);
 }
 
 static void report_cleaned(void *arg)
@@ -349,8 +302,26 @@ static void on_cleaner_ended(void *arg)
     struct nat_box *box = arg;
     nat_link_close(box->cleaner);
     box->cleaner = NULL;
+    nat_reap(box->n, box->cleaner_pid);
     box->n->works++; /* report_cleaned counts as the end of a deferred call */
     report_cleaned(box);
+}
+
+static int spawn_cleaner(struct nat_box *box, struct mu_error *err)
+{
+    struct native *n = box->n;
+    struct nat_spawn s = {
+        .helper = n->helper, .mode = "clean", .id = box->id.s, .listen_fd = -1};
+    int rc = nat_spawn(&s, err);
+    if (rc < 0) {
+        return rc;
+    }
+    box->cleaner_pid = s.pid;
+    rc = nat_link_open(n, s.fd, &box->cleaner, err);
+    if (rc < 0) {
+        nat_reap(n, s.pid); /* it ends without its connection */
+    }
+    return rc;
 }
 
 static void start_clean(struct nat_box *box, const struct nat_effect *fx)
@@ -367,7 +338,7 @@ static void start_clean(struct nat_box *box, const struct nat_effect *fx)
     struct mu_error err;
     box->cleaned = (struct nat_message){
         .type = NAT_CLEANED, .code = MU_E_UNKNOWN_OUTCOME, .text = "clean-up failed"};
-    int rc = nat_link_spawn(n, "clean", box->id.s, -1, &box->cleaner, &err);
+    int rc = spawn_cleaner(box, &err);
     if (rc < 0) {
         box->cleaned.code = rc;
         snprintf(box->cleaned.text, sizeof(box->cleaned.text), "%s", err.text);
@@ -437,7 +408,7 @@ static void apply(struct nat_box *box, const struct nat_effect *fx)
         start_find_user(box);
         break;
     case NAT_FX_SPAWN:
-        do_spawn(box);
+        nat_start_begin(box);
         break;
     case NAT_FX_STOP:
         send_signal(box, 0);

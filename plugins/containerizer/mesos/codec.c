@@ -138,8 +138,8 @@ bool nat_codec_clean(const char *state_dir,
 
 static bool is_known_type(uint8_t type)
 {
-    static const char known[] = {NAT_BORN,   NAT_WARNING, NAT_STARTED,
-                                 NAT_FAILED, NAT_EXITED,  NAT_CLEANED};
+    static const char known[] = {NAT_WARNING, NAT_STARTED, NAT_FAILED, NAT_EXITED,
+                                 NAT_CLEANED};
     return memchr(known, type, sizeof(known)) != NULL;
 }
 

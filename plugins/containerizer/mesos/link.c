@@ -1,5 +1,6 @@
-/* A connection to a helper process: frames in, frames out, and, when the process was
- * spawned here, its handle. The link frees itself when all its handles are closed. */
+/* A connection to a helper process: frames in, frames out. The link frees itself when its
+ * handle is closed. Also: the ends of processes, which must be taken off the kernel's
+ * list. */
 #include "native.h"
 
 #include <errno.h>
@@ -13,10 +14,7 @@ struct nat_link {
     struct nat_link *next, *prev;
     struct native *n;
     uv_pipe_t pipe;
-    uv_process_t process;
-    int handles; /* not closed yet */
-    bool has_process, is_closing;
-    pid_t pid;
+    bool is_closing;
     char *rx; /* the beginning of a frame that has not arrived whole */
     size_t rx_len;
     const struct nat_link_events *events; /* NULL: nobody listens */
@@ -58,26 +56,7 @@ static void link_free(struct nat_link *link)
 
 static void on_closed(uv_handle_t *handle)
 {
-    struct nat_link *link = handle->data;
-    link->handles--;
-    if (link->handles == 0) {
-        link_free(link);
-    }
-}
-
-static void close_process(struct nat_link *link)
-{
-    if (link->has_process) {
-        link->has_process = false;
-        uv_close((uv_handle_t *)&link->process, on_closed);
-    }
-}
-
-static void on_process_exit(uv_process_t *process, int64_t status, int term_signal)
-{
-    (void)status; /* what matters came over the connection, or its end says it */
-    (void)term_signal;
-    close_process(process->data);
+    link_free(handle->data);
 }
 
 /* Frames from data; returns how many bytes were used, or -1: no frame, or the link was
@@ -161,63 +140,12 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     free(joined);
 }
 
-/* Spawn and talk over the process's descriptor 0. */
-int nat_link_spawn(struct native *n,
-                   const char *mode,
-                   const char *id,
-                   int listen_fd,
-                   struct nat_link **out,
-                   struct mu_error *err)
-{
-    struct nat_link *link = link_create(n);
-    uv_pipe_init(n->loop, &link->pipe, 0);
-    link->pipe.data = link;
-    link->process.data = link;
-    char *args[] = {nat_text("%s", n->helper), nat_text("%s", mode), nat_text("%s", id),
-                    NULL};
-    char *env[] = {NULL};
-    uv_stdio_container_t stdio[4] = {
-        {.flags = (uv_stdio_flags)(UV_CREATE_PIPE | UV_READABLE_PIPE | UV_WRITABLE_PIPE),
-         .data.stream = (uv_stream_t *)&link->pipe},
-        {.flags = UV_IGNORE},
-        {.flags = UV_IGNORE},
-        {.flags = UV_INHERIT_FD, .data.fd = listen_fd},
-    };
-    uv_process_options_t options = {
-        .exit_cb = on_process_exit,
-        .file = n->helper,
-        .args = args,
-        .env = env,
-        .stdio = stdio,
-        .stdio_count = listen_fd >= 0 ? 4 : 3,
-    };
-    int rc = uv_spawn(n->loop, &link->process, &options);
-    for (size_t i = 0; args[i] != NULL; i++) {
-        free(args[i]);
-    }
-    if (listen_fd >= 0) {
-        close(listen_fd);
-    }
-    link->handles = 2;
-    link->has_process = true;
-    if (rc < 0) {
-        nat_link_close(link);
-        close_process(link);
-        return mu_fail(err, rc, "start '%s': %s", n->helper, mu_strerror(rc));
-    }
-    link->pid = link->process.pid;
-    uv_read_start((uv_stream_t *)&link->pipe, on_alloc, on_read);
-    *out = link;
-    return 0;
-}
-
 /* Talk over a socket. */
 int nat_link_open(struct native *n, int fd, struct nat_link **out, struct mu_error *err)
 {
     struct nat_link *link = link_create(n);
     uv_pipe_init(n->loop, &link->pipe, 0);
     link->pipe.data = link;
-    link->handles = 1;
     int rc = uv_pipe_open(&link->pipe, fd);
     if (rc < 0) {
         close(fd);
@@ -236,12 +164,6 @@ void nat_link_listen(struct nat_link *link,
 {
     link->events = events;
     link->arg = arg;
-}
-
-/* The spawned process's pid. */
-pid_t nat_link_pid(const struct nat_link *link)
-{
-    return link->pid;
 }
 
 static void on_written(uv_write_t *req, int status)
@@ -277,7 +199,16 @@ void nat_link_send(struct nat_link *link, const struct nat_out *out)
     }
 }
 
-/* End it. A spawned process keeps its handle until it has exited, to be reaped. */
+/* Say no more. */
+void nat_link_hang_up(struct nat_link *link)
+{
+    uv_os_fd_t fd;
+    if (uv_fileno((uv_handle_t *)&link->pipe, &fd) == 0) {
+        (void)shutdown(fd, SHUT_WR); /* it has ended already: that is heard too */
+    }
+}
+
+/* End it. */
 void nat_link_close(struct nat_link *link)
 {
     if (link == NULL || link->is_closing) {
@@ -293,7 +224,6 @@ void nat_links_stop(struct native *n)
 {
     for (struct nat_link *link = n->links; link != NULL; link = link->next) {
         nat_link_close(link);
-        close_process(link);
     }
 }
 

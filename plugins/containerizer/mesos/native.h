@@ -2,11 +2,12 @@
  *
  *   plugin.c    descriptor, flags, life    calls.c      the calls of the kind
  *   container.c pure state machine         box.c        one container's driver
+ *   start.c     how it gets a supervisor   spawn.c      starts a helper
  *   link.c      connection to a helper     codec.c      frames
  *   recovery.c  after a restart            cgroups.c limits.c usage.c user.c
  *
- * Everything runs on the loop thread but the work functions of usage, update, user and
- * removal, which touch only their own request.
+ * Everything runs on the loop thread but the work functions of usage, update, user, start
+ * and removal, which touch only their own request.
  */
 #ifndef NAT_NATIVE_H
 #define NAT_NATIVE_H
@@ -30,6 +31,7 @@
 struct nat_box;
 struct nat_link;
 struct nat_recovery;
+struct nat_start;
 
 struct native {
     const struct mu_host *host;
@@ -54,7 +56,7 @@ struct native {
     struct nat_link *links;
     char scratch[NAT_SCRATCH]; /* for reading; used between alloc and read callback */
     uv_signal_t child_ended;
-    pid_t *unreaped; /* supervisors that have ended and are our children */
+    pid_t *unreaped; /* helpers that have ended and are our children */
     size_t unreaped_count, unreaped_cap;
 
     /* stop */
@@ -91,24 +93,17 @@ struct nat_link_events {
     void (*ended)(void *arg); /* end of file or error; last event */
 };
 
-/* Start `muster-container <mode>`; takes over listen_fd (-1: none), also on failure. */
-int nat_link_spawn(struct native *n,
-                   const char *mode,
-                   const char *id,
-                   int listen_fd,
-                   struct nat_link **out,
-                   struct mu_error *err);
 /* Take over a connected socket. */
 int nat_link_open(struct native *n, int fd, struct nat_link **out, struct mu_error *err);
 void nat_link_listen(struct nat_link *link,
                      const struct nat_link_events *events,
                      void *arg);
 void nat_link_send(struct nat_link *link, const struct nat_out *out);
-/* The pid of the process that was spawned; 0 if it was not by us. */
-pid_t nat_link_pid(const struct nat_link *link);
+/* The other side reads an end of file; what it still says is heard. */
+void nat_link_hang_up(struct nat_link *link);
 /* No more events; NULL is fine. The link frees itself. */
 void nat_link_close(struct nat_link *link);
-void nat_links_stop(struct native *n); /* all, leaving processes to themselves */
+void nat_links_stop(struct native *n); /* all */
 /* pid has ended or will in a moment: take its exit off the kernel's list if it is our
  * child. */
 void nat_reap(struct native *n, pid_t pid);
@@ -128,12 +123,15 @@ struct nat_box {
     int64_t cpus_limit_milli;
     struct nat_user user;
 
+    struct nat_start *start;       /* while a worker starts the supervisor */
     struct nat_link *link;         /* to the supervisor */
     struct nat_link *cleaner;      /* to a running clean-up */
     struct nat_message *last_word; /* how it ended, before its connection ends; or NULL */
     struct nat_message cleaned;
     struct mu_timer *timer;
     pid_t supervisor; /* 0 unknown */
+    pid_t cleaner_pid;
+    int early_signal; /* asked for while the supervisor is being started; 0 none */
 
     mu_launched_cb launched_cb;
     void *launched_arg;
@@ -152,12 +150,25 @@ struct nat_box *nat_box_create(struct native *n,
                                const struct mu_container_id *id,
                                const struct mu_container_spec *spec);
 void nat_box_step(struct nat_box *box, const struct nat_event *ev);
+/* A failure to start counts as the supervisor's last word. */
+void nat_box_keep_failure(struct nat_box *box,
+                          int code,
+                          bool has_leftover,
+                          const char *text);
+/* The supervisor is gone: its last word comes true. The box may be gone after. */
+void nat_box_ended(struct nat_box *box);
+void nat_box_warn(struct nat_box *box, int code, const char *text);
 /* Hear the supervisor through this link. */
 void nat_box_attach(struct nat_box *box, struct nat_link *link);
 bool nat_box_signal(struct nat_box *box, int signal_number);
 void nat_boxes_stop(struct native *n);    /* timers and links; no calls out */
 void nat_boxes_answer(struct native *n);  /* what is still owed, with -ECANCELED */
 void nat_boxes_destroy(struct native *n); /* free all */
+
+/* ---- start.c ---- */
+
+void nat_start_begin(struct nat_box *box);
+void nat_start_abandon(struct nat_box *box);
 
 /* ---- recovery.c ---- */
 

@@ -123,19 +123,19 @@ int nat_groups_open_v2(const struct nat_cgroup *v, size_t count)
     return -1;
 }
 
-/* Fork into a v2 group. The parent of a CLONE_PARENT child decides its exit signal. */
-pid_t nat_fork_into(int group_fd, unsigned long flags, bool *out_is_inside)
+/* Fork into a v2 group. */
+pid_t nat_fork_into(int group_fd, bool *out_is_inside)
 {
     struct clone_args args = {
-        .flags = flags | CLONE_INTO_CGROUP,
-        .exit_signal = (flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD,
+        .flags = CLONE_INTO_CGROUP,
+        .exit_signal = SIGCHLD,
         .cgroup = (uint64_t)group_fd,
     };
     *out_is_inside = true; /* before the child exists: it reads its own copy */
     long pid = group_fd >= 0 ? syscall(SYS_clone3, &args, sizeof(args)) : -1;
     if (pid < 0) {
         *out_is_inside = false;
-        pid = syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, NULL);
+        pid = syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
     }
     return (pid_t)pid;
 }

@@ -17,11 +17,10 @@ int nat_groups_enter(const struct nat_spec *spec, bool is_in_v2, struct nat_faul
 int nat_groups_leave(const struct nat_spec *spec, bool is_v2, struct nat_fault *fault);
 /* A directory fd of the v2 group among these, made if missing; -1: none. */
 int nat_groups_open_v2(const struct nat_cgroup *v, size_t count);
-/* fork, with extra clone flags, right into the v2 group of group_fd (-1: none). The move
- * is free that way; later it may cost tens of milliseconds. *out_is_inside tells the
- * child and the parent whether that was possible (Linux 5.7); if not, it was not moved.
- */
-pid_t nat_fork_into(int group_fd, unsigned long flags, bool *out_is_inside);
+/* fork right into the v2 group of group_fd (-1: none). The move is free that way; later
+ * it may cost tens of milliseconds. *out_is_inside tells the child and the parent whether
+ * that was possible (Linux 5.7); if not, it was not moved. */
+pid_t nat_fork_into(int group_fd, bool *out_is_inside);
 
 /* Poll it for POLLPRI (v2) and POLLIN (v1); -1: no memory group, or not possible. */
 int nat_oom_open(const struct nat_spec *spec);

@@ -1,5 +1,5 @@
-/* Life of a supervisor: read the description from the plugin; make the cgroups; become
- * the first process of new namespaces (or go on without them); start the command; then
+/* Life of a supervisor, which is the first process of new namespaces where those can be
+ * had: read the description from the plugin; make the cgroups; start the command; then
  * wait for its end, an OOM, or commands from a plugin; in the end kill what is left,
  * write the status, say so to whoever is connected, and go.
  *
@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +44,6 @@ struct supervisor {
     bool is_running;    /* executed */
     bool has_failed;    /* could not be executed */
     bool has_ended;     /* the command's own process has been reaped */
-    bool has_left_v2;   /* is already out of the agent's v2 group */
     int pending_signal; /* asked for before it ran */
 };
 
@@ -354,31 +352,6 @@ static int start(struct supervisor *s)
     return s->task < 0 ? -1 : 0;
 }
 
-/* Go on as first process of new namespaces. The plugin's process becomes the parent, as
- * it is of the caller, which ends here: nobody between them has to stay. */
-static void enter_namespaces(struct supervisor *s)
-{
-    bool is_inside;
-    int group_fd = nat_groups_open_v2(s->spec.leaves, s->spec.leave_count);
-    pid_t pid =
-        nat_fork_into(group_fd, CLONE_NEWPID | CLONE_NEWNS | CLONE_PARENT, &is_inside);
-    if (pid > 0) {
-        nat_out_begin(&s->out, NAT_BORN);
-        nat_out_u64(&s->out, NAT_KEY_PID, (uint64_t)pid);
-        nat_channel_send(&s->channel, &s->out);
-        _exit(0);
-    }
-    if (pid < 0) {
-        (void)nat_fault_set(&s->fault, errno, "make PID and mount namespaces");
-        send_fault(s, NAT_WARNING);
-        s->spec.flags &= ~(uint32_t)NAT_NAMESPACES;
-    }
-    if (group_fd >= 0) {
-        close(group_fd);
-    }
-    s->has_left_v2 = pid == 0 && is_inside;
-}
-
 static int prepare(struct supervisor *s)
 {
     s->state_fd = open(s->spec.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -394,7 +367,9 @@ static int prepare(struct supervisor *s)
         s->spec.cgroup_count = 0; /* none of them is ours */
         return rc;
     }
-    if (nat_groups_leave(&s->spec, false, &s->fault) < 0) {
+    bool is_in_v2 = (s->spec.flags & NAT_IN_V2) != 0;
+    if (nat_groups_leave(&s->spec, false, &s->fault) < 0 ||
+        (!is_in_v2 && nat_groups_leave(&s->spec, true, &s->fault) < 0)) {
         send_fault(s, NAT_WARNING);
     }
     return 0;
@@ -416,12 +391,6 @@ _Noreturn void nat_supervise(int plugin_fd, int listen_fd)
     if (nat_spec_decode(&frame, &s.spec, &s.fault) < 0 || prepare(&s) < 0) {
         s.has_failed = true;
         finish(&s);
-    }
-    if (in_namespaces(&s)) {
-        enter_namespaces(&s);
-    }
-    if (!s.has_left_v2 && nat_groups_leave(&s.spec, true, &s.fault) < 0) {
-        send_fault(&s, NAT_WARNING);
     }
     if (!in_namespaces(&s) && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) {
         (void)nat_fault_set(&s.fault, errno, "become the container's subreaper");

@@ -126,7 +126,7 @@ pid_t nat_task_fork(const struct nat_spec *spec, int *out_fd, struct nat_fault *
     }
     struct child_args args = {.supervisor = getpid(), .fault_fd = fds[1]};
     int group_fd = nat_groups_open_v2(spec->cgroups, spec->cgroup_count);
-    pid_t pid = nat_fork_into(group_fd, 0, &args.is_in_v2);
+    pid_t pid = nat_fork_into(group_fd, &args.is_in_v2);
     if (pid == 0) {
         child_main(spec, &args);
     }

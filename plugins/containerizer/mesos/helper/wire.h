@@ -26,8 +26,6 @@ enum nat_frame_type {
     NAT_DESTROY = 'D', /* SIGKILL to all, end */
     NAT_CLEAN = 'c',   /* to `muster-container clean`: STATE_DIR, FLAGS */
     /* supervisor to plugin */
-    NAT_BORN = 'P',    /* PID: the process that will supervise; its parent is the plugin's
-                          process */
     NAT_WARNING = 'W', /* TEXT: what could not be had; it goes on without */
     NAT_STARTED = 'R', /* PID: the command has been executed */
     NAT_FAILED =
@@ -73,11 +71,12 @@ enum nat_key {
 };
 
 enum nat_spec_flags {
-    NAT_NAMESPACES = 1u << 0, /* PID and mount namespaces of its own */
+    NAT_NAMESPACES = 1u << 0, /* it is in PID and mount namespaces of its own */
     NAT_EPHEMERAL = 1u << 1,  /* ends when the plugin's connection ends */
     NAT_REMOVE = 1u << 2,     /* of NAT_CLEAN: the state directory too */
     NAT_FORCE = 1u << 3,      /* of NAT_CLEAN: even a living supervisor */
     NAT_FORKED = 1u << 4,     /* of NAT_RECORD: the command may have run */
+    NAT_IN_V2 = 1u << 5,      /* is in its v2 group of LEAVE already */
 };
 
 enum nat_cgroup_flags {
