@@ -30,6 +30,9 @@ void scheduler_record_key(const struct scheduler_record *rec, struct mu_buf *out
     case SCHED_REC_FAILURE:
         mu_buf_printf(out, "failures%s", rec->failure->app_id);
         return;
+    case SCHED_REC_DELAY:
+        mu_buf_printf(out, "delays%s", rec->delay->app_id);
+        return;
     }
     MU_NEVER("scheduler record of an unknown kind");
 }
@@ -91,6 +94,19 @@ static struct scheduler_task_record *task_decode(struct mu_jr *r, const json_t *
     return t;
 }
 
+/* A definition by its version, which has a record of its own: a change of thousands of
+ * apps must fit into one value. Records of before hold it themselves. */
+static void
+definition_encode(struct mu_jw *w, const char *key, const struct mu_app *app, int64_t ms)
+{
+    if (app != NULL) {
+        mu_jw_key(w, key);
+        app_encode(w, app);
+    } else if (ms != 0) {
+        mu_jw_kv_int(w, key, ms);
+    }
+}
+
 static void deployment_encode(struct mu_jw *w,
                               const struct scheduler_deployment_record *d)
 {
@@ -104,14 +120,8 @@ static void deployment_encode(struct mu_jw *w,
         mu_jw_object_begin(w);
         mu_jw_kv_string(w, "app", c->app_id);
         mu_jw_opt_true(w, "restart", c->restart);
-        if (c->from != NULL) {
-            mu_jw_key(w, "from");
-            app_encode(w, c->from);
-        }
-        if (c->to != NULL) {
-            mu_jw_key(w, "to");
-            app_encode(w, c->to);
-        }
+        definition_encode(w, "from", c->from, c->from_ms);
+        definition_encode(w, "to", c->to, c->to_ms);
         mu_jw_object_end(w);
     }
     mu_jw_array_end(w);
@@ -120,14 +130,26 @@ static void deployment_encode(struct mu_jw *w,
     mu_jw_object_end(w);
 }
 
+static void definition_decode(struct mu_jr *r,
+                              const json_t *e,
+                              const char *key,
+                              const struct mu_app **out_app,
+                              int64_t *out_ms)
+{
+    if (json_is_integer(json_object_get(e, key))) {
+        *out_ms = mu_jr_int(r, e, key);
+        return;
+    }
+    json_t *app = mu_jr_object(r, e, key);
+    *out_app = app == NULL ? NULL : app_decode(r, app);
+}
+
 static void change_decode(struct mu_jr *r, const json_t *e, struct scheduler_change *c)
 {
     c->app_id = mu_jr_strdup(r, e, "app");
     c->restart = mu_jr_bool(r, e, "restart");
-    json_t *from = mu_jr_object(r, e, "from");
-    json_t *to = mu_jr_object(r, e, "to");
-    c->from = from == NULL ? NULL : app_decode(r, from);
-    c->to = to == NULL ? NULL : app_decode(r, to);
+    definition_decode(r, e, "from", &c->from, &c->from_ms);
+    definition_decode(r, e, "to", &c->to, &c->to_ms);
     if (c->app_id == NULL) {
         mu_jr_fail(r, "app", "a change needs one");
     }
@@ -182,6 +204,29 @@ static struct scheduler_failure_record *failure_decode(struct mu_jr *r, const js
     return f;
 }
 
+static void delay_encode(struct mu_jw *w, const struct scheduler_delay_record *d)
+{
+    mu_jw_object_begin(w);
+    mu_jw_kv_string(w, "app", d->app_id);
+    mu_jw_kv_int(w, "config", d->config_ms);
+    mu_jw_kv_int(w, "failed", d->failed_ms);
+    mu_jw_opt_uint(w, "delay", d->delay_ms);
+    mu_jw_object_end(w);
+}
+
+static struct scheduler_delay_record *delay_decode(struct mu_jr *r, const json_t *o)
+{
+    struct scheduler_delay_record *d = mu_xcalloc(1, sizeof(*d));
+    d->app_id = mu_jr_strdup(r, o, "app");
+    d->config_ms = mu_jr_int(r, o, "config");
+    d->failed_ms = mu_jr_int(r, o, "failed");
+    d->delay_ms = mu_jr_uint(r, o, "delay", INT64_MAX);
+    if (d->app_id == NULL) {
+        mu_jr_fail(r, "app", "a delay needs one");
+    }
+    return d;
+}
+
 void scheduler_record_encode(struct mu_buf *out, const struct scheduler_record *rec)
 {
     struct mu_jw jw, *w = &jw;
@@ -205,6 +250,9 @@ void scheduler_record_encode(struct mu_buf *out, const struct scheduler_record *
     case SCHED_REC_FAILURE:
         failure_encode(w, rec->failure);
         return;
+    case SCHED_REC_DELAY:
+        delay_encode(w, rec->delay);
+        return;
     }
     MU_NEVER("scheduler record of an unknown kind");
 }
@@ -218,6 +266,7 @@ static uint32_t kind_of_key(const char *key)
         {"framework", SCHED_REC_FRAMEWORK}, {"apps/", SCHED_REC_APP},
         {"versions/", SCHED_REC_VERSION},   {"deployments/", SCHED_REC_DEPLOYMENT},
         {"tasks/", SCHED_REC_TASK},         {"failures/", SCHED_REC_FAILURE},
+        {"delays/", SCHED_REC_DELAY},
     };
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         if (strncmp(key, kinds[i].prefix, strlen(kinds[i].prefix)) == 0) {
@@ -259,6 +308,9 @@ int scheduler_record_decode(const char *key,
         break;
     case SCHED_REC_FAILURE:
         rec.failure = failure_decode(r, o);
+        break;
+    case SCHED_REC_DELAY:
+        rec.delay = delay_decode(r, o);
         break;
     }
     if (r->status < 0) {

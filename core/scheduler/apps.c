@@ -33,7 +33,7 @@ void app_mark_dirty(struct scheduler *s, struct sched_app *a)
     }
 }
 
-static void drop_versions(struct sched_app *a)
+void app_drop_versions(struct sched_app *a)
 {
     for (size_t i = 0; i < a->versions.count; i++) {
         mu_app_unref(a->versions.v[i]);
@@ -49,9 +49,10 @@ void app_free(struct scheduler *s, struct sched_app *a)
     timer_set(s, &a->walk_timer, MU_NEVER_MS);
     mu_list_remove(&a->dirty);
     mu_omap_remove(&s->apps, a->id);
-    drop_versions(a);
+    app_drop_versions(a);
     mu_app_unref(a->def);
     failure_release(a->failure);
+    delay_release(a->launch.loaded);
     mu_omap_release(&a->tasks);
     free(a->id);
     free(a);
@@ -105,6 +106,11 @@ void app_drop_version(struct sched_app *a, int64_t version_ms)
 
 static bool is_in_use(const struct sched_app *a, const struct mu_app *version)
 {
+    const struct mu_app *from =
+        a->deployment != NULL ? a->deployment->changes[a->change].from : NULL;
+    if (from != NULL && from->version_ms == version->version_ms) {
+        return true;
+    }
     if (a->def != NULL && a->def->version_ms == version->version_ms) {
         return true;
     }
@@ -257,7 +263,7 @@ void app_define(struct scheduler *s, struct sched_app *a, const struct mu_app *d
         mu_omap_put(&s->tree, a->id, mu_app_ref(def));
         app_add_version(a, def);
     } else {
-        drop_versions(a);
+        app_drop_versions(a);
         failure_release(a->failure);
         a->failure = NULL;
     }

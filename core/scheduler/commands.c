@@ -84,6 +84,7 @@ void proposal_free(struct proposal *p)
     }
     command_free(p->command);
     deploy_free(p->deployment);
+    mu_map_release(&p->given);
     MU_VEC_RELEASE(&p->cancelled);
     MU_VEC_RELEASE(&p->kills);
     versions_release(&p->results);
@@ -142,7 +143,9 @@ void commands_fail_all(struct scheduler *s, int status, const char *text)
 
 /* ---- what goes to the registry ---- */
 
+/* The version that goes is kept for the deployment, which may have to undo it. */
 static void record_change(const struct scheduler *s,
+                          const struct deployment *d,
                           const struct scheduler_change *c,
                           struct record_list *out)
 {
@@ -156,8 +159,11 @@ static void record_change(const struct scheduler *s,
         return;
     }
     record_app(out, a->def, true);
+    bool keeps = d->plan.step_count > 0 && c->from != NULL;
     for (size_t i = 0; i < a->versions.count; i++) {
-        record_version(out, a->versions.v[i], true);
+        if (!keeps || a->versions.v[i]->version_ms != c->from->version_ms) {
+            record_version(out, a->versions.v[i], true);
+        }
     }
     if (a->failure != NULL) {
         record_failure_removal(out, a->id);
@@ -171,7 +177,7 @@ static void record_ended(const struct scheduler *s, struct record_list *out)
     mu_list_foreach (n, &s->deployments) {
         const struct deployment *d = mu_list_entry(n, struct deployment, link);
         if (d->state == DEPLOYMENT_ENDING) {
-            record_deployment_removal(out, &d->id);
+            record_deployment_end(s, out, d);
         }
     }
 }
@@ -182,7 +188,7 @@ static void record_proposal(const struct scheduler *s,
 {
     const struct deployment *d = p->deployment;
     for (size_t i = 0; d != NULL && i < d->change_count; i++) {
-        record_change(s, &d->changes[i], out);
+        record_change(s, d, &d->changes[i], out);
     }
     for (size_t i = 0; i < p->pruned.count; i++) {
         record_version(out, p->pruned.v[i], true);
@@ -191,7 +197,7 @@ static void record_proposal(const struct scheduler *s,
         record_ended(s, out);
     }
     for (size_t i = 0; i < p->cancelled.count; i++) {
-        record_deployment_removal(out, &p->cancelled.v[i]);
+        record_deployment_end(s, out, deploy_get(s, p->cancelled.v[i].s));
     }
     if (d != NULL && d->plan.step_count > 0) {
         record_deployment(out, d);
@@ -265,6 +271,11 @@ static void apply(struct scheduler *s, struct proposal *p)
     if (p->changes_tree) {
         apply_tree(s, p);
     }
+    struct sched_app *reset =
+        p->command->type == MU_CMD_QUEUE_RESET ? app_get(s, p->command->ids.v[0]) : NULL;
+    if (reset != NULL) {
+        queue_reset(s, reset);
+    }
     reply_done(s, p);
     if (p->changes_tree) {
         begin_deployment(s, p);
@@ -298,7 +309,19 @@ void proposal_committed(struct scheduler *s,
 
 /* ---- the queue ---- */
 
-static void run_reset(struct scheduler *s, const struct queued_command *c)
+static void
+commit_or_apply(struct scheduler *s, struct proposal *p, struct record_list *records)
+{
+    if (records->count > 0) {
+        s->command_in_flight = true;
+        store_commit(s, records)->proposal = p;
+    } else { /* nothing to store: nothing to wait for */
+        apply(s, p);
+        proposal_free(p);
+    }
+}
+
+static void run_reset(struct scheduler *s, struct queued_command *c)
 {
     const char *id = c->ids.count > 0 ? c->ids.v[0] : "";
     struct sched_app *a = app_get(s, id);
@@ -306,10 +329,16 @@ static void run_reset(struct scheduler *s, const struct queued_command *c)
         mu_auto_free char *text =
             mu_xasprintf("Application %s not found in tasks queue.", id);
         reply_error(s, c->token, MU_E_NOT_FOUND, text);
+        command_free(c);
         return;
     }
-    queue_reset(s, a);
-    (void)reply(s, c->token, 0);
+    struct proposal *p = MU_NEW(struct proposal);
+    struct record_list records = {0};
+    p->command = c;
+    if (a->launch.is_recorded) {
+        record_delay_removal(&records, id);
+    }
+    commit_or_apply(s, p, &records);
 }
 
 static void run_change(struct scheduler *s, struct queued_command *c)
@@ -324,13 +353,7 @@ static void run_change(struct scheduler *s, struct queued_command *c)
         proposal_free(p);
     } else {
         record_proposal(s, p, &records);
-        if (records.count > 0) {
-            s->command_in_flight = true;
-            store_commit(s, &records)->proposal = p;
-        } else { /* nothing to store: nothing to wait for */
-            apply(s, p);
-            proposal_free(p);
-        }
+        commit_or_apply(s, p, &records);
     }
     mu_strings_release(&o.conflicts);
 }
@@ -345,7 +368,6 @@ void commands_run(struct scheduler *s)
         switch (c->type) {
         case MU_CMD_QUEUE_RESET:
             run_reset(s, c);
-            command_free(c);
             break;
         case MU_CMD_ABDICATE:
             (void)reply(s, c->token, 0);

@@ -29,6 +29,8 @@ struct proposal {
     struct queued_command *command;
     bool changes_tree;
     struct deployment *deployment; /* with its changes; NULL: none */
+    struct mu_map given;           /* app id -> anything: it has a change, until sorted */
+    size_t change_cap;
     struct {
         struct mu_uuid *v;
         size_t count, cap;

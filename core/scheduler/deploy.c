@@ -70,14 +70,33 @@ void deploy_mark_dirty(struct scheduler *s, struct deployment *d)
     }
 }
 
+size_t deploy_change_of(const struct deployment *d, const char *app_id)
+{
+    size_t low = 0, high = d->change_count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int order = strcmp(d->changes[mid].app_id, app_id);
+        if (order == 0) {
+            return mid;
+        }
+        if (order < 0) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return d->change_count;
+}
+
 /* Which changes have a task among the victims? */
 static bool *find_victims(const struct scheduler *s, const struct deployment *d)
 {
     bool *has = mu_xcalloc(d->change_count, sizeof(*has));
     for (size_t v = 0; v < d->victims.count; v++) {
         const struct sched_task *t = task_get(s, d->victims.v[v]);
-        for (size_t i = 0; t != NULL && i < d->change_count; i++) {
-            has[i] = has[i] || strcmp(d->changes[i].app_id, t->app->id) == 0;
+        size_t i = t != NULL ? deploy_change_of(d, t->app->id) : d->change_count;
+        if (i < d->change_count) {
+            has[i] = true;
         }
     }
     return has;
@@ -88,11 +107,9 @@ static void index_steps(struct deployment *d)
     for (size_t s = 0; s < d->plan.step_count; s++) {
         const struct mu_deployment_step *step = &d->plan.steps[s];
         for (size_t a = 0; a < step->count; a++) {
-            for (size_t i = 0; i < d->change_count; i++) {
-                if (step->actions[a].kind != MU_ACTION_START &&
-                    d->changes[i].app_id == step->actions[a].app_id) {
-                    d->states[i] = (struct change_state){s + 1, step->actions[a].kind};
-                }
+            if (step->actions[a].kind != MU_ACTION_START) {
+                size_t i = deploy_change_of(d, step->actions[a].app_id);
+                d->states[i] = (struct change_state){s + 1, step->actions[a].kind};
             }
         }
     }
@@ -564,6 +581,9 @@ static void app_waiting_for(const struct scheduler *s,
     if (a->launch.want > 0) {
         (void)mu_buf_printf(out, ", %" PRIu32 " to launch: ", a->launch.want);
         queue_waiting_for(s, a, now_ms, out);
+    } else if (store_slow_ms(s, now_ms) > 0) {
+        (void)mu_buf_printf(out, ", the registry has not answered for %" PRIu64 " s",
+                            store_slow_ms(s, now_ms) / 1000);
     }
 }
 

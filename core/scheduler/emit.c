@@ -94,6 +94,27 @@ const char *task_condition(const struct sched_task *t)
     return "Unknown";
 }
 
+static const char *task_waiting_for(const struct sched_task *t)
+{
+    if (t->killing && !t->kill_stored) {
+        return "the registry, to store that it is to end";
+    }
+    if (t->killing) {
+        return "its agent, to report its end";
+    }
+    if (!t->confirmed) {
+        return "its agent, not heard of since the last failover";
+    }
+    if (!MU_ID_EMPTY(t->storing_uuid)) {
+        return "the registry, to store its last update";
+    }
+    if (t->state == MU_TASK_UNREACHABLE) {
+        return "its agent, to come back";
+    }
+    bool starts = t->state == MU_TASK_STAGING || t->state == MU_TASK_STARTING;
+    return starts ? "its agent, to start it" : NULL;
+}
+
 void task_row(const struct sched_task *t, struct mu_app_task_row *out)
 {
     *out = (struct mu_app_task_row){
@@ -111,6 +132,7 @@ void task_row(const struct sched_task *t, struct mu_app_task_row *out)
         .app = t->def,
         .has_healthy = t->has_healthy,
         .healthy = t->healthy,
+        .waiting_for = task_waiting_for(t),
     };
 }
 

@@ -25,6 +25,8 @@
 #include "scheduler/states.h"
 
 #define SCHED_STORE_RETRY_MS 1000u  /* a commit that must succeed is tried again */
+#define SCHED_STORE_SLOW_MS 5000u   /* a registry that takes longer is told of */
+#define SCHED_STORE_TELL_MS 60000u  /* and again at least so often */
 #define SCHED_UNSURE_RETRY_MS 1000u /* first repetition of a question; doubles */
 #define SCHED_WALK_FREE 500u    /* tasks of an app that may be walked at every event */
 #define SCHED_WALK_PAUSE_MS 50u /* between two walks over more */
@@ -46,6 +48,7 @@ enum sched_timer_kind {
     TIMER_SCALE,
     TIMER_REVIVE,
     TIMER_STORE,
+    TIMER_STORE_SLOW,
     TIMER_LOAD,
 };
 struct sched_timer {
@@ -79,9 +82,7 @@ struct sched_task {
     uint32_t state; /* enum mu_task_state */
     uint32_t phase; /* enum task_phase */
     bool killing, kill_stored;
-    bool confirmed;    /* heard of since the records were loaded */
-    bool to_reconcile; /* to be asked about in this round */
-    bool to_ask;       /* the same, of the questions about unsure tasks */
+    bool confirmed; /* heard of since the records were loaded */
     bool inactive;
     bool has_healthy, healthy;
     uint16_t *ports;
@@ -93,6 +94,7 @@ struct sched_task {
     bool is_counted, counted_old;
     uint32_t counted_class;
     struct sched_timer timer;
+    struct mu_list known, unheard; /* in scheduler.known, and .unheard until confirmed */
 };
 
 /* ---- apps ---- */
@@ -103,6 +105,9 @@ struct launch_entry {
     int64_t since_ms;         /* wall */
     struct backoff backoff;
     uint64_t failed_ms; /* mono time of the last failure that counted; 0: none */
+    int64_t failed_wall_ms;
+    bool is_recorded; /* the registry has, or is to have, a record of the delay */
+    struct scheduler_delay_record *loaded; /* before all is there to judge it */
     uint64_t offers_processed, offers_unused;
     int64_t last_unused_ms, last_used_ms;
     uint64_t declined[SCHED_REASON_COUNT], processed[SCHED_REASON_COUNT];
@@ -158,7 +163,9 @@ enum store_item_kind {
     STORE_TASK = 1,
     STORE_FAILURE,
     STORE_DEPLOYMENT_END,
-    STORE_FRAMEWORK
+    STORE_FRAMEWORK,
+    STORE_VERSION_REMOVAL,
+    STORE_DELAY
 };
 struct store_item {
     uint32_t kind;
@@ -168,7 +175,8 @@ struct store_item {
     bool acknowledge;          /* then acknowledge uuid to agent_id */
     struct mu_agent_id agent_id;
     struct mu_uuid uuid; /* of the update, or of the deployment */
-    char *app_id;        /* FAILURE */
+    char *app_id;        /* FAILURE, VERSION_REMOVAL, DELAY */
+    int64_t version_ms;  /* VERSION_REMOVAL */
 };
 struct store_items {
     struct store_item *v;
@@ -189,6 +197,7 @@ struct proposal; /* commands.c: a change that waits for its commit */
 struct store_op {
     struct mu_list link;
     uint64_t token;
+    uint64_t sent_ms;         /* mono */
     struct store_items items; /* must succeed: tried again */
     struct launch *launch;
     struct proposal *proposal;
@@ -224,6 +233,10 @@ struct scheduler {
     struct mu_omap tree; /* id -> const struct mu_app *: what is accepted */
     struct mu_omap apps; /* id -> struct sched_app */
     struct mu_map tasks; /* id -> struct sched_task */
+    /* Questions about many tasks go out in slices: who was asked about goes to the end.
+     */
+    struct mu_list known, unheard;
+    size_t unheard_count;
     uint32_t unsure_count;
     struct mu_list deployments; /* struct deployment, oldest first */
     uint32_t running_deployments;
@@ -240,14 +253,15 @@ struct scheduler {
     bool has_revived;
     uint64_t revived_ms;
     uint64_t unsure_delay_ms;
-    bool asking;       /* the same, about unsure tasks */
-    bool reconciling;  /* a round is under way, in slices */
-    bool surplus_goes; /* the first scale check is over */
+    size_t to_ask;       /* about so many of .unheard in this round */
+    size_t to_reconcile; /* the same, of .known */
+    bool surplus_goes;   /* the first scale check is over */
 
     uint64_t next_token;
     struct mu_list ops;       /* struct store_op, in the order sent */
     struct store_items batch; /* of this step */
     struct store_items again; /* failed; wait for TIMER_STORE */
+    uint64_t slow_pause_ms;   /* until the slow registry is told of again; 0: it is not */
     size_t launches_in_flight;
     uint64_t launch_pause_ms; /* mono: no launch before (the registry failed) */
 
@@ -257,7 +271,7 @@ struct scheduler {
 
     struct mu_heap timers;
     struct sched_timer reconcile_timer, unsure_timer, scale_timer, revive_timer,
-        store_timer, load_timer;
+        store_timer, slow_timer, load_timer;
     int64_t last_task_ms;
     uint32_t task_seq;
 
@@ -303,9 +317,16 @@ void record_task(struct record_list *l, const struct sched_task *t);
 void record_task_removal(struct record_list *l, const struct mu_task_id *id);
 void record_deployment(struct record_list *l, const struct deployment *d);
 void record_deployment_removal(struct record_list *l, const struct mu_uuid *id);
+/* The same, and what was kept only for it. */
+void record_deployment_end(const struct scheduler *s,
+                           struct record_list *l,
+                           const struct deployment *d);
 void record_failure(struct record_list *l, const struct scheduler_failure_record *f);
 void record_failure_removal(struct record_list *l, const char *app_id);
+void record_delay(struct record_list *l, const struct sched_app *a);
+void record_delay_removal(struct record_list *l, const char *app_id);
 void record_framework(struct record_list *l, const struct mu_framework_id *id);
+void delay_release(struct scheduler_delay_record *d);     /* frees d too; takes NULL */
 void failure_release(struct scheduler_failure_record *f); /* frees f too; takes NULL */
 
 /* ---- timers.c ---- */
@@ -322,10 +343,15 @@ void store_task_update(struct scheduler *s,
                        struct sched_task *t,
                        const struct mu_task_status *st);
 void store_failure(struct scheduler *s, const char *app_id);
+void store_delay(struct scheduler *s, const char *app_id);
 void store_deployment_end(struct scheduler *s, const struct mu_uuid *id);
 void store_framework(struct scheduler *s);
+void store_version_removal(struct scheduler *s, const struct mu_app *version);
 void store_flush(struct scheduler *s); /* at the end of a step */
 void store_retry(struct scheduler *s);
+void store_on_slow_timer(struct scheduler *s);
+/* For how long the oldest commit has waited; 0: not for long. */
+uint64_t store_slow_ms(const struct scheduler *s, uint64_t now_ms);
 /* Send records as one commit; the op is answered through it. */
 struct store_op *store_commit(struct scheduler *s, struct record_list *records);
 void store_committed(struct scheduler *s, uint64_t token, int status, const char *text);
@@ -340,6 +366,7 @@ void app_mark_dirty(struct scheduler *s, struct sched_app *a);
 void app_define(struct scheduler *s, struct sched_app *a, const struct mu_app *def);
 void app_add_version(struct sched_app *a, const struct mu_app *def);
 void app_drop_version(struct sched_app *a, int64_t version_ms);
+void app_drop_versions(struct sched_app *a);
 const struct mu_app *app_version(const struct sched_app *a, int64_t version_ms);
 /* Versions that go when one more comes: the oldest that nothing refers to. */
 void app_prunable(const struct scheduler *s,
@@ -403,6 +430,8 @@ void queue_taken(struct scheduler *s, struct sched_app *a); /* one of want is pl
 void queue_failed(struct scheduler *s, struct sched_app *a, const struct sched_task *t);
 void queue_alive(struct scheduler *s, struct sched_app *a);
 void queue_reset(struct scheduler *s, struct sched_app *a);
+/* What the registry says about its delay, after a failover. */
+void queue_restore(struct scheduler *s, struct sched_app *a);
 void queue_on_timer(struct scheduler *s, struct sched_app *a);
 bool queue_is_delayed(const struct scheduler *s, const struct sched_app *a);
 uint64_t queue_next_deadline(const struct scheduler *s); /* of all delayed; NEVER */
@@ -445,6 +474,8 @@ void deploy_install(struct scheduler *s, struct deployment *d);
 void deploy_cancel(struct scheduler *s, struct deployment *d, const char *reason);
 void deploy_ended(struct scheduler *s, const struct mu_uuid *id); /* record removed */
 struct deployment *deploy_get(const struct scheduler *s, const char *id);
+/* Index of the app's change, or change_count. */
+size_t deploy_change_of(const struct deployment *d, const char *app_id);
 void deploy_free(struct deployment *d);
 void deploy_waiting_for(const struct scheduler *s,
                         const struct deployment *d,

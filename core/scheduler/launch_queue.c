@@ -101,9 +101,20 @@ void queue_failed(struct scheduler *s, struct sched_app *a, const struct sched_t
     }
     backoff_fail(&e->backoff, params, s->now.mono_ms);
     e->failed_ms = s->now.mono_ms;
+    e->failed_wall_ms = s->now.wall_ms;
+    e->is_recorded = true;
+    store_delay(s, a->id);
     place(s, a);
     emit_log(s, MU_INFO, "launch delayed app=%s delay_ms=%" PRIu64, a->id,
              e->backoff.delay_ms);
+}
+
+static void unrecord(struct scheduler *s, struct sched_app *a)
+{
+    if (a->launch.is_recorded) {
+        a->launch.is_recorded = false;
+        store_delay(s, a->id);
+    }
 }
 
 void queue_alive(struct scheduler *s, struct sched_app *a)
@@ -113,6 +124,9 @@ void queue_alive(struct scheduler *s, struct sched_app *a)
     if (params != NULL) {
         backoff_expire(b, params, s->now.mono_ms);
     }
+    if (!b->active) {
+        unrecord(s, a);
+    }
     backoff_advance(b, s->now.mono_ms);
 }
 
@@ -121,10 +135,40 @@ void queue_reset(struct scheduler *s, struct sched_app *a)
     bool was_delayed = queue_is_delayed(s, a);
     backoff_reset(&a->launch.backoff);
     a->launch.failed_ms = 0;
+    unrecord(s, a);
     if (was_delayed) {
         place(s, a);
         s->new_work = s->new_work || a->launch.want > 0;
     }
+}
+
+/* Clocks of two masters differ: nobody waits longer than the delay itself. A delay that
+ * has been over for so long that it would have been forgotten is. */
+void queue_restore(struct scheduler *s, struct sched_app *a)
+{
+    struct launch_entry *e = &a->launch;
+    const struct scheduler_delay_record *r = e->loaded;
+    if (r == NULL) {
+        return;
+    }
+    e->is_recorded = true;
+    uint64_t age_ms =
+        s->now.wall_ms > r->failed_ms ? (uint64_t)(s->now.wall_ms - r->failed_ms) : 0;
+    bool is_valid =
+        a->def != NULL && a->def->last_config_ms == r->config_ms &&
+        (age_ms < r->delay_ms || age_ms - r->delay_ms <= a->def->max_launch_delay_ms);
+    if (is_valid) {
+        e->failed_wall_ms = r->failed_ms;
+        uint64_t left_ms = age_ms < r->delay_ms ? r->delay_ms - age_ms : 0;
+        e->backoff = (struct backoff){.active = true,
+                                      .delay_ms = r->delay_ms,
+                                      .reference_ms = s->now.mono_ms,
+                                      .deadline_ms = later_ms(s->now.mono_ms, left_ms)};
+    } else {
+        unrecord(s, a);
+    }
+    delay_release(e->loaded);
+    e->loaded = NULL;
 }
 
 void queue_on_timer(struct scheduler *s, struct sched_app *a)
@@ -156,6 +200,9 @@ void queue_waiting_for(const struct scheduler *s,
         (void)mu_buf_puts(out, "no connection to a master");
     } else if (!s->framework_stored) {
         (void)mu_buf_puts(out, "the registry is storing the framework id");
+    } else if (store_slow_ms(s, now_ms) > 0) {
+        (void)mu_buf_printf(out, "the registry has not answered for %" PRIu64 " s",
+                            store_slow_ms(s, now_ms) / 1000);
     } else if (s->launch_pause_ms > now_ms) {
         (void)mu_buf_puts(out, "the registry could not store the last launch");
     } else if (a->launch.refusal[0] != '\0') {

@@ -70,6 +70,8 @@ static void load_deployment(struct scheduler *s,
             .to = c->to != NULL ? mu_app_ref(c->to) : NULL,
             .app_id = mu_xstrdup(c->app_id),
             .restart = c->restart,
+            .from_ms = c->from_ms,
+            .to_ms = c->to_ms,
         };
     }
     mu_strings_copy(&d->victims, &r->victims);
@@ -87,6 +89,15 @@ static void load_failure(struct scheduler *s, const struct scheduler_failure_rec
     f->message = mu_xstrdup(r->message);
     failure_release(a->failure);
     a->failure = f;
+}
+
+static void load_delay(struct scheduler *s, const struct scheduler_delay_record *r)
+{
+    struct launch_entry *e = &app_make(s, r->app_id)->launch;
+    delay_release(e->loaded);
+    e->loaded = MU_NEW(struct scheduler_delay_record);
+    *e->loaded = *r;
+    e->loaded->app_id = mu_xstrdup(r->app_id);
 }
 
 void load_entry(struct scheduler *s, const struct scheduler_record *r)
@@ -114,6 +125,9 @@ void load_entry(struct scheduler *s, const struct scheduler_record *r)
     case SCHED_REC_FAILURE:
         load_failure(s, r->failure);
         return;
+    case SCHED_REC_DELAY:
+        load_delay(s, r->delay);
+        return;
     }
 }
 
@@ -126,6 +140,48 @@ static void see_version(struct scheduler *s, int64_t version_ms)
     }
 }
 
+/* The definition that a change names; NULL: its record is lost. */
+static const struct mu_app *
+definition_of(const struct scheduler *s, const char *app_id, int64_t version_ms)
+{
+    const struct sched_app *a = app_get(s, app_id);
+    const struct mu_app *def = a != NULL ? app_version(a, version_ms) : NULL;
+    bool is_current =
+        def == NULL && a != NULL && a->def != NULL && a->def->version_ms == version_ms;
+    def = is_current ? a->def : def;
+    return def != NULL ? mu_app_ref(def) : NULL;
+}
+
+/* Without the version it came from, an app can be brought to what it shall be, but not
+ * back. */
+static void resolve_change(struct scheduler *s, struct scheduler_change *c)
+{
+    if (c->to == NULL && c->to_ms != 0) {
+        c->to = definition_of(s, c->app_id, c->to_ms);
+    }
+    if (c->from == NULL && c->from_ms != 0) {
+        c->from = definition_of(s, c->app_id, c->from_ms);
+        if (c->from == NULL && c->to != NULL) {
+            emit_log(s, MU_ERROR,
+                     "the version an app is changed from is lost app=%s version_ms=%lld",
+                     c->app_id, (long long)c->from_ms);
+            c->from = mu_app_ref(c->to);
+            c->restart = true;
+        }
+    }
+}
+
+static void resolve_deployments(struct scheduler *s)
+{
+    mu_list_foreach (n, &s->deployments) {
+        struct deployment *d = mu_list_entry(n, struct deployment, link);
+        planner_sort_changes(d->changes, d->change_count);
+        for (size_t i = 0; i < d->change_count; i++) {
+            resolve_change(s, &d->changes[i]);
+        }
+    }
+}
+
 /* The version a task came from; any other of its app if that one is not kept any more. */
 static const struct mu_app *def_of_task(const struct scheduler *s,
                                         const struct sched_task *t)
@@ -134,11 +190,9 @@ static const struct mu_app *def_of_task(const struct scheduler *s,
     const struct mu_app *other = t->app->def;
     mu_list_foreach (n, &s->deployments) {
         const struct deployment *d = mu_list_entry(n, struct deployment, link);
-        for (size_t i = 0; i < d->change_count && def == NULL; i++) {
-            const struct mu_app *from = d->changes[i].from;
-            if (from == NULL || strcmp(from->id, t->app->id) != 0) {
-                continue;
-            }
+        size_t i = deploy_change_of(d, t->app->id);
+        const struct mu_app *from = i < d->change_count ? d->changes[i].from : NULL;
+        if (from != NULL && def == NULL) {
             def = from->version_ms == t->version_ms ? from : NULL;
             other = other != NULL ? other : from;
         }
@@ -180,14 +234,14 @@ static bool is_sound(const struct scheduler *s, const struct deployment *d)
     for (size_t i = 0; i < d->change_count; i++) {
         const struct scheduler_change *c = &d->changes[i];
         const struct sched_app *a = app_get(s, c->app_id);
+        bool is_lost =
+            (c->from == NULL && c->from_ms != 0) || (c->to == NULL && c->to_ms != 0);
         if ((a != NULL && a->deployment != NULL) || (c->from == NULL && c->to == NULL) ||
-            !is_current(a, c)) {
+            is_lost || !is_current(a, c)) {
             return false;
         }
-        for (size_t k = 0; k < i; k++) {
-            if (strcmp(d->changes[k].app_id, c->app_id) == 0) {
-                return false;
-            }
+        if (i > 0 && strcmp(d->changes[i - 1].app_id, c->app_id) == 0) {
+            return false;
         }
     }
     return true;
@@ -211,6 +265,26 @@ static void resume_deployments(struct scheduler *s)
         emit_log(s, MU_INFO, "deployment goes on id=%s", d->id.s);
         deploy_plan(s, d);
         deploy_install(s, d);
+    }
+}
+
+/* Versions of deleted apps are there for the deployment that deletes them; what nobody
+ * needs was left by one that was broken off. */
+static void drop_leftovers(struct scheduler *s)
+{
+    mu_omap_foreach (e, &s->apps) {
+        struct sched_app *a = e->value;
+        const struct deployment *d = a->deployment;
+        const struct mu_app *kept = d != NULL ? d->changes[a->change].from : NULL;
+        for (size_t i = 0; a->def == NULL && i < a->versions.count; i++) {
+            const struct mu_app *v = a->versions.v[i];
+            if (kept == NULL || kept->version_ms != v->version_ms) {
+                store_version_removal(s, v);
+            }
+        }
+        if (a->def == NULL) {
+            app_drop_versions(a);
+        }
     }
 }
 
@@ -242,6 +316,7 @@ static void finish_apps(struct scheduler *s)
             a->failure = NULL;
             store_failure(s, a->id);
         }
+        queue_restore(s, a);
         app_mark_dirty(s, a);
     }
 }
@@ -261,10 +336,12 @@ void load_finished(struct scheduler *s, int status, const char *text)
     }
     s->state = mu_sm_move(&sched_sm, s->state, SCHED_READY);
     s->unsure_delay_ms = SCHED_UNSURE_RETRY_MS;
+    resolve_deployments(s);
     resolve_tasks(s);
     drop_strangers(s);
     finish_apps(s);
     resume_deployments(s);
+    drop_leftovers(s);
     emit_log(s, MU_INFO, "apps loaded apps=%zu tasks=%zu", s->tree.count, s->tasks.count);
     link_subscribe(s);
 }
@@ -291,9 +368,9 @@ static void clear_apps(struct scheduler *s)
 
 void scheduler_clear(struct scheduler *s)
 {
-    struct sched_timer *const timers[] = {&s->reconcile_timer, &s->unsure_timer,
-                                          &s->scale_timer,     &s->revive_timer,
-                                          &s->store_timer,     &s->load_timer};
+    struct sched_timer *const timers[] = {
+        &s->reconcile_timer, &s->unsure_timer, &s->scale_timer, &s->revive_timer,
+        &s->store_timer,     &s->slow_timer,   &s->load_timer};
     store_release(s);
     offers_release(s);
     struct mu_list *n;
@@ -301,7 +378,9 @@ void scheduler_clear(struct scheduler *s)
         deploy_free(mu_list_entry(n, struct deployment, link));
     }
     mu_omap_foreach (e, &s->apps) {
-        ((struct sched_app *)e->value)->deployment = NULL;
+        struct sched_app *a = e->value;
+        a->deployment = NULL;
+        a->launch.is_recorded = false; /* it stays in the registry */
     }
     clear_tasks(s);
     clear_apps(s);
@@ -313,8 +392,9 @@ void scheduler_clear(struct scheduler *s)
     s->running_deployments = 0;
     s->suppressed = false;
     s->new_work = s->retry_work = s->has_revived = false;
-    s->reconciling = false;
-    s->asking = false;
+    s->to_reconcile = 0;
+    s->to_ask = 0;
+    s->slow_pause_ms = 0;
     s->surplus_goes = false;
     s->launches_in_flight = 0;
     s->launch_pause_ms = 0;

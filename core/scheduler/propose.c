@@ -17,17 +17,27 @@ static void refuse(struct outcome *o, int status)
     o->status = status;
 }
 
-static void add_change(struct deployment *d,
+/* The number of changes may be large: room for them grows by half. */
+static void add_change(struct proposal *p,
                        const char *id,
                        const struct mu_app *from,
                        const struct mu_app *to)
 {
-    d->changes = mu_xrealloc_array(d->changes, d->change_count + 1, sizeof(*d->changes));
-    d->changes[d->change_count++] = (struct scheduler_change){
+    struct deployment *d = p->deployment;
+    struct {
+        struct scheduler_change *v;
+        size_t count, cap;
+    } changes = {d->changes, d->change_count, p->change_cap};
+    MU_VEC_PUSH_ZERO(&changes);
+    changes.v[changes.count - 1] = (struct scheduler_change){
         .from = from != NULL ? mu_app_ref(from) : NULL,
         .to = to != NULL ? mu_app_ref(to) : NULL,
         .app_id = mu_xstrdup(id),
     };
+    d->changes = changes.v;
+    d->change_count = changes.count;
+    p->change_cap = changes.cap;
+    mu_map_put(&p->given, id, p);
 }
 
 static struct deployment *new_deployment(struct scheduler *s)
@@ -65,14 +75,9 @@ static bool is_unchanged(const struct mu_app *old, const struct mu_app *app)
            mu_app_same_config(old, app);
 }
 
-static bool was_given(const struct deployment *d, const char *id)
+static bool was_given(const struct proposal *p, const char *id)
 {
-    for (size_t i = 0; i < d->change_count; i++) {
-        if (strcmp(d->changes[i].app_id, id) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return mu_map_get(&p->given, id) != NULL;
 }
 
 /* An expression that nothing can match would leave the app waiting for ever. */
@@ -107,7 +112,7 @@ static int put_app(struct scheduler *s,
         return mu_fail(&o->err, MU_E_EXISTS, "An app with id [%s] already exists.",
                        given->id);
     }
-    if (was_given(p->deployment, given->id)) {
+    if (was_given(p, given->id)) {
         o->path = "/id";
         return mu_fail(&o->err, MU_E_INVALID, "app '%s' is given twice", given->id);
     }
@@ -121,7 +126,7 @@ static int put_app(struct scheduler *s,
         MU_VEC_PUSH(&p->results, mu_app_ref(old));
     } else if (rc == 0) {
         stamp(app, old, p->deployment->version_ms);
-        add_change(p->deployment, app->id, old, app);
+        add_change(p, app->id, old, app);
         MU_VEC_PUSH(&p->results, mu_app_ref(app));
     }
     mu_app_unref(app);
@@ -160,8 +165,8 @@ static void propose_delete(struct scheduler *s, struct proposal *p, struct outco
             (void)no_such_app(o, id);
             return;
         }
-        if (!was_given(p->deployment, id)) {
-            add_change(p->deployment, id, old, NULL);
+        if (!was_given(p, id)) {
+            add_change(p, id, old, NULL);
         }
     }
 }
@@ -175,12 +180,12 @@ static void propose_restart(struct scheduler *s, struct proposal *p, struct outc
             (void)no_such_app(o, id);
             return;
         }
-        if (was_given(p->deployment, id)) {
+        if (was_given(p, id)) {
             continue;
         }
         struct mu_app *app = mu_app_clone(old);
         app->version_ms = app->last_config_ms = p->deployment->version_ms;
-        add_change(p->deployment, id, old, app);
+        add_change(p, id, old, app);
         p->deployment->changes[p->deployment->change_count - 1].restart = true;
         mu_app_unref(app);
     }
@@ -219,7 +224,7 @@ static void scale_down_by_one(struct scheduler *s, struct proposal *p, const cha
     struct mu_app *to = mu_app_clone(old);
     to->instances -= to->instances > 0;
     to->version_ms = to->last_scaling_ms = d->version_ms;
-    add_change(d, id, old, to);
+    add_change(p, id, old, to);
     mu_app_unref(to);
 }
 
@@ -254,7 +259,7 @@ static void undo(struct scheduler *s, struct proposal *p, const struct deploymen
         const struct scheduler_change *c = &d->changes[i];
         const struct mu_app *now = defined(s, c->app_id);
         if (c->from == NULL) {
-            add_change(p->deployment, c->app_id, now, NULL);
+            add_change(p, c->app_id, now, NULL);
             continue;
         }
         struct mu_app *to = mu_app_clone(c->from);
@@ -264,7 +269,7 @@ static void undo(struct scheduler *s, struct proposal *p, const struct deploymen
             /* old and new instances are the same: none has to go */
             to->last_config_ms = c->from->last_config_ms;
         }
-        add_change(p->deployment, c->app_id, now, to);
+        add_change(p, c->app_id, now, to);
         mu_app_unref(to);
     }
 }

@@ -14,6 +14,17 @@ static void ask_about(struct mu_msg *m, const struct sched_task *t)
     mu_msg_add_status(m, &st);
 }
 
+/* The first of those that wait goes to the end; NULL: nobody waits. */
+static struct mu_list *next_of(struct mu_list *waiting)
+{
+    struct mu_list *n = mu_list_first(waiting);
+    if (n != NULL) {
+        mu_list_remove(n);
+        mu_list_append(waiting, n);
+    }
+    return n;
+}
+
 void reconcile_watch_unsure(struct scheduler *s)
 {
     if (!mu_heap_has(&s->unsure_timer.node)) {
@@ -21,32 +32,24 @@ void reconcile_watch_unsure(struct scheduler *s)
     }
 }
 
-static bool is_unsure(const struct sched_task *t)
-{
-    return t->is_counted && !t->confirmed && t->phase == TASK_LAUNCHED;
-}
-
 void reconcile_unsure(struct scheduler *s)
 {
-    if (s->link != LINK_SUBSCRIBED || s->unsure_count == 0) {
-        s->asking = false;
+    if (s->link != LINK_SUBSCRIBED || s->unheard_count == 0) {
+        s->to_ask = 0;
         return; /* the next subscription asks */
     }
+    s->to_ask = s->to_ask == 0 ? s->unheard_count : s->to_ask;
     struct mu_msg m;
     mu_msg_init(&m, MU_MSG_RECONCILE);
-    mu_map_foreach (e, &s->tasks) {
-        struct sched_task *t = e->value;
-        t->to_ask = is_unsure(t) && (t->to_ask || !s->asking);
-        if (t->to_ask && m.status_count < SCHED_RECONCILE_SLICE) {
-            t->to_ask = false;
-            ask_about(&m, t);
+    while (s->to_ask > 0 && m.status_count < SCHED_RECONCILE_SLICE) {
+        const struct mu_list *n = next_of(&s->unheard);
+        s->to_ask = n != NULL ? s->to_ask - 1 : 0;
+        if (n != NULL) {
+            ask_about(&m, mu_list_entry(n, struct sched_task, unheard));
         }
     }
-    s->asking = m.status_count == SCHED_RECONCILE_SLICE;
-    if (m.status_count > 0) {
-        emit_send(s, &m);
-    }
-    if (s->asking) {
+    emit_send(s, &m);
+    if (s->to_ask > 0) {
         timer_set(s, &s->unsure_timer, later_ms(s->now.mono_ms, SCHED_SLICE_PAUSE_MS));
         return;
     }
@@ -58,8 +61,8 @@ void reconcile_unsure(struct scheduler *s)
 
 void reconcile_begin(struct scheduler *s)
 {
-    s->reconciling = false;
-    s->asking = false;
+    s->to_reconcile = 0;
+    s->to_ask = 0;
     s->unsure_delay_ms = SCHED_UNSURE_RETRY_MS;
     timer_set(s, &s->reconcile_timer,
               later_ms(s->now.mono_ms, s->cfg.reconcile_initial_ms));
@@ -78,25 +81,22 @@ void reconcile_on_timer(struct scheduler *s)
     if (s->link != LINK_SUBSCRIBED) {
         return;
     }
+    s->to_reconcile = s->to_reconcile == 0 ? s->tasks.count : s->to_reconcile;
     struct mu_msg m;
     mu_msg_init(&m, MU_MSG_RECONCILE);
-    mu_map_foreach (e, &s->tasks) {
-        struct sched_task *t = e->value;
-        if (!s->reconciling) {
-            t->to_reconcile = t->phase == TASK_LAUNCHED;
-        }
-        if (t->to_reconcile && m.status_count < SCHED_RECONCILE_SLICE) {
-            t->to_reconcile = false;
-            if (t->phase == TASK_LAUNCHED) {
-                ask_about(&m, t);
-            }
+    for (size_t i = 0; s->to_reconcile > 0 && i < SCHED_RECONCILE_SLICE; i++) {
+        const struct mu_list *n = next_of(&s->known);
+        const struct sched_task *t =
+            n != NULL ? mu_list_entry(n, struct sched_task, known) : NULL;
+        s->to_reconcile = t != NULL ? s->to_reconcile - 1 : 0;
+        if (t != NULL && t->phase == TASK_LAUNCHED) {
+            ask_about(&m, t);
         }
     }
-    s->reconciling = m.status_count == SCHED_RECONCILE_SLICE;
     if (m.status_count > 0) {
         emit_send(s, &m);
     }
-    if (s->reconciling) {
+    if (s->to_reconcile > 0) {
         timer_set(s, &s->reconcile_timer, later_ms(s->now.mono_ms, SCHED_SLICE_PAUSE_MS));
         return;
     }

@@ -66,8 +66,8 @@ void record_deployment(struct record_list *l, const struct deployment *d)
     for (size_t i = 0; i < d->change_count; i++) {
         const struct scheduler_change *c = &d->changes[i];
         r->changes[i] = (struct scheduler_change){
-            .from = c->from != NULL ? mu_app_ref(c->from) : NULL,
-            .to = c->to != NULL ? mu_app_ref(c->to) : NULL,
+            .from_ms = c->from != NULL ? c->from->version_ms : 0,
+            .to_ms = c->to != NULL ? c->to->version_ms : 0,
             .app_id = mu_xstrdup(c->app_id),
             .restart = c->restart,
         };
@@ -81,6 +81,22 @@ void record_deployment_removal(struct record_list *l, const struct mu_uuid *id)
     struct scheduler_deployment_record *r = MU_NEW(struct scheduler_deployment_record);
     r->id = *id;
     add(l, SCHED_REC_DEPLOYMENT, true)->deployment = r;
+}
+
+/* The last versions of the apps it deleted were kept for it. */
+void record_deployment_end(const struct scheduler *s,
+                           struct record_list *l,
+                           const struct deployment *d)
+{
+    for (size_t i = 0; i < d->change_count; i++) {
+        const struct scheduler_change *c = &d->changes[i];
+        const struct sched_app *a = app_get(s, c->app_id);
+        bool kept = c->to == NULL && c->from != NULL;
+        if (kept && (a == NULL || app_version(a, c->from->version_ms) == NULL)) {
+            record_version(l, c->from, true);
+        }
+    }
+    record_deployment_removal(l, &d->id);
 }
 
 void record_failure(struct record_list *l, const struct scheduler_failure_record *f)
@@ -99,6 +115,23 @@ void record_failure_removal(struct record_list *l, const char *app_id)
     struct scheduler_failure_record *r = MU_NEW(struct scheduler_failure_record);
     r->app_id = mu_xstrdup(app_id);
     add(l, SCHED_REC_FAILURE, true)->failure = r;
+}
+
+void record_delay(struct record_list *l, const struct sched_app *a)
+{
+    struct scheduler_delay_record *r = MU_NEW(struct scheduler_delay_record);
+    r->app_id = mu_xstrdup(a->id);
+    r->config_ms = a->def->last_config_ms;
+    r->failed_ms = a->launch.failed_wall_ms;
+    r->delay_ms = a->launch.backoff.delay_ms;
+    add(l, SCHED_REC_DELAY, false)->delay = r;
+}
+
+void record_delay_removal(struct record_list *l, const char *app_id)
+{
+    struct scheduler_delay_record *r = MU_NEW(struct scheduler_delay_record);
+    r->app_id = mu_xstrdup(app_id);
+    add(l, SCHED_REC_DELAY, true)->delay = r;
 }
 
 void record_framework(struct record_list *l, const struct mu_framework_id *id)
@@ -139,6 +172,14 @@ void failure_release(struct scheduler_failure_record *f)
     free(f);
 }
 
+void delay_release(struct scheduler_delay_record *d)
+{
+    if (d != NULL) {
+        free(d->app_id);
+        free(d);
+    }
+}
+
 void scheduler_record_release(struct scheduler_record *r)
 {
     mu_app_unref(r->app);
@@ -149,6 +190,7 @@ void scheduler_record_release(struct scheduler_record *r)
         task_release(r->task);
     }
     failure_release(r->failure);
+    delay_release(r->delay);
     *r = (struct scheduler_record){0};
 }
 

@@ -41,8 +41,9 @@ struct scheduler *scheduler_create(const struct scheduler_config *cfg)
     mu_prng_seed(&s->prng, cfg->seed);
     mu_map_init(&s->tasks, cfg->seed);
     struct mu_list *const lists[] = {
-        &s->deployments, &s->dirty_apps, &s->dirty_deployments, &s->ready,
-        &s->delayed,     &s->ops,        &s->commands};
+        &s->deployments, &s->dirty_apps, &s->dirty_deployments,
+        &s->ready,       &s->delayed,    &s->ops,
+        &s->commands,    &s->known,      &s->unheard};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         mu_list_init(lists[i]);
     }
@@ -51,6 +52,7 @@ struct scheduler *scheduler_create(const struct scheduler_config *cfg)
     s->scale_timer.kind = TIMER_SCALE;
     s->revive_timer.kind = TIMER_REVIVE;
     s->store_timer.kind = TIMER_STORE;
+    s->slow_timer.kind = TIMER_STORE_SLOW;
     s->load_timer.kind = TIMER_LOAD;
     s->port_range = cfg->local_port_max > cfg->local_port_min
                         ? (size_t)(cfg->local_port_max - cfg->local_port_min)

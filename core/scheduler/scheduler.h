@@ -42,8 +42,8 @@ struct scheduler_config {
 
 /* What the registry keeps. Keys: "framework", "apps/<id>" (current),
  * "versions/<id>/<version ms, 20 digits>", "deployments/<id>", "tasks/<task id>",
- * "failures/<app id>"; ids in keys have '/' as it is. The driver encodes
- * (core/codec/scheduler_json.c). */
+ * "failures/<app id>", "delays/<app id>"; ids in keys have '/' as it is. The driver
+ * encodes (core/codec/scheduler_json.c). */
 enum scheduler_record_kind {
     SCHED_REC_FRAMEWORK = 1, /* framework_id */
     SCHED_REC_APP,           /* app: the current definition */
@@ -51,6 +51,7 @@ enum scheduler_record_kind {
     SCHED_REC_DEPLOYMENT,    /* deployment */
     SCHED_REC_TASK,          /* task */
     SCHED_REC_FAILURE,       /* failure */
+    SCHED_REC_DELAY,         /* delay */
 };
 struct scheduler_task_record {
     struct mu_task_id id;
@@ -71,6 +72,8 @@ struct scheduler_change { /* of one app within a deployment: what it was and wha
         *to; /* references of their own; NULL: none (created, deleted) */
     char *app_id;
     bool restart;
+    int64_t from_ms, to_ms; /* in a record, instead of the definitions: the versions whose
+                               records have them; 0: none */
 };
 struct scheduler_deployment_record {
     struct mu_uuid id;
@@ -85,6 +88,12 @@ struct scheduler_failure_record {
     uint32_t state;
     int64_t wall_ms, version_ms;
 };
+struct scheduler_delay_record { /* an app that fails again and again waits */
+    char *app_id;
+    int64_t config_ms; /* of the definition that failed: a new one starts at once */
+    int64_t failed_ms; /* wall */
+    uint64_t delay_ms; /* from then on */
+};
 struct scheduler_record {
     uint32_t kind;
     bool remove; /* delete: only what the key needs is filled */
@@ -93,6 +102,7 @@ struct scheduler_record {
     struct scheduler_deployment_record *deployment; /* owned */
     struct scheduler_task_record *task;             /* owned */
     struct scheduler_failure_record *failure;       /* owned */
+    struct scheduler_delay_record *delay;           /* owned */
 };
 void scheduler_record_release(struct scheduler_record *r);
 

@@ -50,9 +50,21 @@ void store_task_update(struct scheduler *s,
     }
 }
 
+void store_version_removal(struct scheduler *s, const struct mu_app *version)
+{
+    struct store_item *i = add(&s->batch, STORE_VERSION_REMOVAL);
+    i->app_id = mu_xstrdup(version->id);
+    i->version_ms = version->version_ms;
+}
+
 void store_failure(struct scheduler *s, const char *app_id)
 {
     add(&s->batch, STORE_FAILURE)->app_id = mu_xstrdup(app_id);
+}
+
+void store_delay(struct scheduler *s, const char *app_id)
+{
+    add(&s->batch, STORE_DELAY)->app_id = mu_xstrdup(app_id);
 }
 
 void store_deployment_end(struct scheduler *s, const struct mu_uuid *id)
@@ -88,9 +100,32 @@ record_item(struct scheduler *s, struct store_item *i, struct record_list *out)
         }
         return;
     }
-    case STORE_DEPLOYMENT_END:
-        record_deployment_removal(out, &i->uuid);
+    case STORE_DELAY: {
+        const struct sched_app *a = app_get(s, i->app_id);
+        if (a != NULL && a->def != NULL && a->launch.is_recorded) {
+            record_delay(out, a);
+        } else {
+            record_delay_removal(out, i->app_id);
+        }
         return;
+    }
+    case STORE_DEPLOYMENT_END: {
+        const struct deployment *d = deploy_get(s, i->uuid.s);
+        if (d != NULL) {
+            record_deployment_end(s, out, d);
+        } else {
+            record_deployment_removal(out, &i->uuid);
+        }
+        return;
+    }
+    case STORE_VERSION_REMOVAL: {
+        struct mu_app *stub = mu_app_create(); /* what the key needs */
+        stub->id = mu_xstrdup(i->app_id);
+        stub->version_ms = i->version_ms;
+        record_version(out, stub, true);
+        mu_app_unref(stub);
+        return;
+    }
     case STORE_FRAMEWORK:
         record_framework(out, &s->framework_id);
         return;
@@ -101,7 +136,11 @@ struct store_op *store_commit(struct scheduler *s, struct record_list *records)
 {
     struct store_op *op = MU_NEW(struct store_op);
     op->token = s->next_token++;
+    op->sent_ms = s->now.mono_ms;
     mu_list_append(&s->ops, &op->link);
+    if (!mu_heap_has(&s->slow_timer.node)) {
+        timer_set(s, &s->slow_timer, later_ms(op->sent_ms, SCHED_STORE_SLOW_MS));
+    }
     struct scheduler_effect *fx = emit(s, SCHED_FX_COMMIT);
     fx->token = op->token;
     fx->records = records->v;
@@ -199,6 +238,65 @@ void store_retry(struct scheduler *s)
     MU_VEC_CLEAR(&s->again);
 }
 
+/* ---- a registry that does not answer ---- */
+
+static const struct store_op *oldest_op(const struct scheduler *s)
+{
+    const struct mu_list *first = mu_list_first(&s->ops);
+    return first != NULL ? mu_list_entry(first, struct store_op, link) : NULL;
+}
+
+static uint64_t age_of(const struct store_op *op, uint64_t now_ms)
+{
+    return op != NULL && now_ms > op->sent_ms ? now_ms - op->sent_ms : 0;
+}
+
+uint64_t store_slow_ms(const struct scheduler *s, uint64_t now_ms)
+{
+    uint64_t age_ms = age_of(oldest_op(s), now_ms);
+    return age_ms >= SCHED_STORE_SLOW_MS ? age_ms : 0;
+}
+
+/* Everything that must be durable first waits without a limit: to act without the record
+ * would be worse. So it is said. */
+void store_on_slow_timer(struct scheduler *s)
+{
+    const struct store_op *op = oldest_op(s);
+    uint64_t age_ms = age_of(op, s->now.mono_ms);
+    if (op == NULL) {
+        return;
+    }
+    if (age_ms < SCHED_STORE_SLOW_MS) {
+        timer_set(s, &s->slow_timer, later_ms(op->sent_ms, SCHED_STORE_SLOW_MS));
+        return;
+    }
+    size_t count = 0;
+    mu_list_foreach (n, &s->ops) {
+        count++;
+    }
+    emit_log(s, MU_WARN,
+             "the registry has not answered: changes, launches, kills and "
+             "acknowledgements wait: for_ms=%llu commits=%zu",
+             (unsigned long long)age_ms, count);
+    uint64_t next = s->slow_pause_ms == 0 ? SCHED_STORE_SLOW_MS : s->slow_pause_ms * 2;
+    s->slow_pause_ms = next < SCHED_STORE_TELL_MS ? next : SCHED_STORE_TELL_MS;
+    timer_set(s, &s->slow_timer, later_ms(s->now.mono_ms, s->slow_pause_ms));
+}
+
+/* The answer to op came. */
+static void end_slowness(struct scheduler *s, const struct store_op *op)
+{
+    if (s->slow_pause_ms > 0) {
+        emit_log(s, MU_INFO, "the registry answers again: after_ms=%llu",
+                 (unsigned long long)age_of(op, s->now.mono_ms));
+        s->slow_pause_ms = 0;
+        timer_set(s, &s->slow_timer, later_ms(s->now.mono_ms, SCHED_STORE_SLOW_MS));
+    }
+    if (mu_list_empty(&s->ops)) {
+        timer_set(s, &s->slow_timer, MU_NEVER_MS);
+    }
+}
+
 static struct store_op *find_op(struct scheduler *s, uint64_t token)
 {
     mu_list_foreach (n, &s->ops) {
@@ -217,6 +315,7 @@ void store_committed(struct scheduler *s, uint64_t token, int status, const char
         return; /* of an earlier leadership */
     }
     mu_list_remove(&op->link);
+    end_slowness(s, op);
     text = text != NULL && text[0] != '\0' ? text : mu_strerror(status);
     items_committed(s, &op->items, status, text);
     if (op->launch != NULL) {

@@ -25,6 +25,9 @@ struct sched_task *task_add(struct scheduler *s, struct sched_app *a, const char
     MU_ASSERT(rc == 0);
     t->app = a;
     t->timer.kind = TIMER_TASK;
+    mu_list_init(&t->unheard);
+    mu_list_init(&t->known);
+    mu_list_append(&s->known, &t->known);
     mu_map_put(&s->tasks, t->id.s, t);
     mu_omap_put(&a->tasks, t->id.s, t);
     return t;
@@ -40,9 +43,26 @@ static void uncount(struct scheduler *s, struct sched_task *t)
     t->is_counted = false;
 }
 
+static void set_unheard(struct scheduler *s, struct sched_task *t, bool unheard)
+{
+    if (unheard == mu_list_linked(&t->unheard)) {
+        return;
+    }
+    if (unheard) {
+        mu_list_append(&s->unheard, &t->unheard);
+        s->unheard_count++;
+        reconcile_watch_unsure(s);
+    } else {
+        mu_list_remove(&t->unheard);
+        s->unheard_count--;
+    }
+}
+
 void task_free(struct scheduler *s, struct sched_task *t)
 {
     uncount(s, t);
+    set_unheard(s, t, false);
+    mu_list_remove(&t->known);
     timer_set(s, &t->timer, MU_NEVER_MS);
     (void)mu_map_remove(&s->tasks, t->id.s);
     (void)mu_omap_remove(&t->app->tasks, t->id.s);
@@ -106,6 +126,7 @@ uint32_t tally_present(const struct tally *t, int old)
 static void recount(struct scheduler *s, struct sched_task *t)
 {
     uncount(s, t);
+    set_unheard(s, t, t->phase == TASK_LAUNCHED && !t->confirmed);
     if (t->phase == TASK_ENDED) {
         return;
     }
@@ -113,10 +134,7 @@ static void recount(struct scheduler *s, struct sched_task *t)
     t->counted_class = task_classify(t);
     t->is_counted = true;
     t->app->tally.n[t->counted_old][t->counted_class]++;
-    if (t->counted_class == CLASS_UNSURE) {
-        s->unsure_count++;
-        reconcile_watch_unsure(s);
-    }
+    s->unsure_count += t->counted_class == CLASS_UNSURE;
 }
 
 /* ---- time ---- */
@@ -159,11 +177,11 @@ static uint64_t deadline(const struct scheduler *s, const struct sched_task *t)
     if (t->killing) {
         other = t->kill_stored ? later_ms(t->kill_sent_ms, s->cfg.kill_retry_ms)
                                : MU_NEVER_MS;
-    } else if (t->state == MU_TASK_UNREACHABLE) {
+    } else if (t->confirmed && t->state == MU_TASK_UNREACHABLE) {
         other = unreachable_deadline(t);
     } else if (t->confirmed) {
         other = launch_deadline(s, t);
-    }
+    } /* else: its agent may be on its way back */
     return at < other ? at : other;
 }
 
@@ -437,6 +455,7 @@ static void on_alive(struct scheduler *s,
                      const struct mu_task_status *st)
 {
     bool moved = state != t->state && mu_task_state_can_move(t->state, state);
+    bool is_news = !t->confirmed;
     t->confirmed = true;
     t->unknown_ms = 0;
     bool details = take_details(t, st);
@@ -453,6 +472,9 @@ static void on_alive(struct scheduler *s,
     if (state == MU_TASK_UNREACHABLE && t->killing) {
         expunge(s, t);
         return;
+    }
+    if (is_news && t->killing && t->kill_stored) {
+        task_send_kill(s, t); /* what was sent before its agent came back is lost */
     }
     task_touch(s, t);
 }

@@ -48,6 +48,9 @@ static void run(struct scheduler *s, struct sched_timer *t)
     case TIMER_STORE:
         store_retry(s);
         return;
+    case TIMER_STORE_SLOW:
+        store_on_slow_timer(s);
+        return;
     case TIMER_LOAD:
         load_begin(s);
         return;

@@ -1,4 +1,5 @@
 /* Read models: rows out of the live tables, borrowed for the callback. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -189,8 +190,30 @@ query_queue(const struct scheduler *s, uint64_t now_ms, mu_row_cb cb, void *arg)
     return rows;
 }
 
-static int query_self(const struct scheduler *s, mu_row_cb cb, void *arg)
+static void
+self_waiting_for(const struct scheduler *s, uint64_t now_ms, struct mu_buf *out)
 {
+    uint64_t slow_ms = store_slow_ms(s, now_ms);
+    if (s->state == SCHED_STOPPED) {
+        (void)mu_buf_puts(out, "an election: this master stands by");
+    } else if (s->state == SCHED_LOADING) {
+        (void)mu_buf_puts(out, "the registry, to load the apps");
+    } else if (slow_ms > 0) {
+        (void)mu_buf_printf(out, "the registry, which has not answered for %" PRIu64 " s",
+                            slow_ms / 1000);
+    } else if (s->link != LINK_SUBSCRIBED) {
+        (void)mu_buf_puts(out, "a connection to a master");
+    } else if (s->unheard_count > 0) {
+        (void)mu_buf_printf(out, "news of %zu tasks since the last failover",
+                            s->unheard_count);
+    }
+}
+
+static int query_self(const struct scheduler *s, uint64_t now_ms, mu_row_cb cb, void *arg)
+{
+    struct mu_buf text;
+    mu_buf_init(&text, WAITING_TEXT_MAX);
+    self_waiting_for(s, now_ms, &text);
     struct mu_scheduler_row row = {
         .framework_id = MU_ID_EMPTY(s->framework_id) ? NULL : s->framework_id.s,
         .connected = s->link == LINK_SUBSCRIBED,
@@ -198,8 +221,10 @@ static int query_self(const struct scheduler *s, mu_row_cb cb, void *arg)
         .name = s->cfg.name,
         .role = s->cfg.role,
         .user = s->cfg.user,
+        .waiting_for = text.len > 0 ? mu_buf_str(&text) : NULL,
     };
     cb(arg, &row);
+    mu_buf_release(&text);
     return 1;
 }
 
@@ -211,7 +236,7 @@ int scheduler_query(const struct scheduler *s,
                     void *arg)
 {
     if (type == MU_Q_SCHEDULER) {
-        return query_self(s, cb, arg);
+        return query_self(s, now->mono_ms, cb, arg);
     }
     if (s->state != SCHED_READY) {
         return s->state == SCHED_STOPPED ? MU_E_NOT_LEADER : MU_E_UNAVAILABLE;
@@ -266,6 +291,8 @@ void scheduler_metrics(const struct scheduler *s,
         {"marathon.tasks.failed.counter", (double)s->stats.failures},
         {"marathon.tasks.updates.counter", (double)s->stats.updates},
         {"marathon.commands.waiting.gauge", (double)s->command_count},
+        {"marathon.registry.silent.seconds.gauge",
+         (double)(store_slow_ms(s, s->now.mono_ms) / 1000)},
         {"marathon.subscribed.gauge", s->link == LINK_SUBSCRIBED},
         {"marathon.recovered.gauge", s->state == SCHED_READY},
     };

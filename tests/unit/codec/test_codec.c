@@ -410,8 +410,12 @@ static void scheduler_records_read_back_the_same(void **state)
     struct scheduler_deployment_record *d = mu_xcalloc(1, sizeof(*d));
     set(d->id.s, "5ed4c0c5-9ff8-4a6f-a0cd-f57f59a34b43");
     d->version_ms = 7;
-    d->change_count = 2;
-    d->changes = mu_xcalloc(2, sizeof(*d->changes));
+    d->change_count = 4;
+    d->changes = mu_xcalloc(4, sizeof(*d->changes));
+    d->changes[2] = (struct scheduler_change){
+        .from_ms = 1700000000000, .to_ms = 1700000000001, .app_id = mu_xstrdup("/d")};
+    d->changes[3] =
+        (struct scheduler_change){.to_ms = 1700000000002, .app_id = mu_xstrdup("/e")};
     d->changes[0] = (struct scheduler_change){.from = full_app(),
                                               .to = full_app(),
                                               .app_id = mu_xstrdup("/a/b"),
@@ -428,6 +432,14 @@ static void scheduler_records_read_back_the_same(void **state)
     f->state = MU_TASK_FAILED;
     struct scheduler_record failure = {.kind = SCHED_REC_FAILURE, .failure = f};
     expect_same(&failure, "failures/a/b");
+
+    struct scheduler_delay_record *y = mu_xcalloc(1, sizeof(*y));
+    y->app_id = mu_xstrdup("/a/b");
+    y->config_ms = 1700000000000;
+    y->failed_ms = 1700000000001;
+    y->delay_ms = 1150;
+    struct scheduler_record delay = {.kind = SCHED_REC_DELAY, .delay = y};
+    expect_same(&delay, "delays/a/b");
 }
 
 static void a_foreign_registry_key_is_refused(void **state)

@@ -360,7 +360,7 @@ static void failed_task_is_replaced_after_a_delay(void **state)
     assert_string_equal(q.waiting_for, "delayed after a failure for another 1.000 s");
     struct app_view v = view_app(&w, "/a");
     assert_int_equal(v.failure_state, MU_TASK_FAILED);
-    assert_int_equal(world_records(&w, "failures//a"), 1);
+    assert_int_equal(world_records(&w, "failures/a"), 1);
     world_advance(&w, 999);
     assert_int_equal(w.launched, 1);
     world_advance(&w, 1);

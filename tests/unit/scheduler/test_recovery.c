@@ -103,6 +103,7 @@ static void tell_story(struct world *w)
     assert_int_equal(world_records(w, "tasks/"), 2);
     assert_int_equal(world_records(w, "deployments/"), 0);
     assert_int_equal(world_records(w, "apps/"), 1);
+    assert_int_equal(world_records(w, "versions/b/"), 0);
 }
 
 static uint64_t story_length(void)
@@ -384,7 +385,7 @@ static void damaged_records_do_not_stop_the_rest(void **state)
     r->kind = SCHED_REC_FAILURE;
     r->failure = MU_NEW(struct scheduler_failure_record);
     r->failure->app_id = mu_xstrdup("/other");
-    mu_omap_put(&w.records, "failures//other", r);
+    mu_omap_put(&w.records, "failures/other", r);
     r = MU_NEW(struct scheduler_record); /* and a deployment that nothing agrees with */
     r->kind = SCHED_REC_DEPLOYMENT;
     r->deployment = MU_NEW(struct scheduler_deployment_record);
@@ -575,8 +576,10 @@ static void check_healed(struct world *w, uint64_t seed)
         fail_msg("seed %llu: deployment hangs: %s", (unsigned long long)seed,
                  view_deployment(w).waiting_for);
     }
-    size_t live = 0;
+    size_t live = 0, versions = 0;
     for (size_t i = 0; i < COUNT_OF(ids); i++) {
+        int count = view_count(w, MU_Q_APP_VERSIONS, ids[i]);
+        versions += count > 0 ? (size_t)count : 0;
         struct app_view v = view_app(w, ids[i]);
         size_t running = fake_count(w, ids[i], true, NULL);
         if (running != v.instances || v.running != v.instances) {
@@ -588,6 +591,12 @@ static void check_healed(struct world *w, uint64_t seed)
     }
     assert_int_equal(live, w->tasks.count);
     assert_int_equal(world_records(w, "tasks/"), live);
+    if (world_records(w, "versions/") != versions ||
+        world_records(w, "deployments/") != 0) {
+        fail_msg("seed %llu: %zu versions are recorded, %zu are known, %zu deployments",
+                 (unsigned long long)seed, world_records(w, "versions/"), versions,
+                 world_records(w, "deployments/"));
+    }
 }
 
 static void live_at_random(uint64_t seed, int steps)

@@ -3,33 +3,13 @@
 
 #include <stdio.h>
 
+#include "codec/scheduler_json.h"
 #include "domain/message.h"
 #include "fake_master.h"
 
 static void pump(struct world *w);
 
 /* ---- registry ---- */
-
-static char *key_of(const struct scheduler_record *r)
-{
-    switch (r->kind) {
-    case SCHED_REC_FRAMEWORK:
-        return mu_xstrdup("framework");
-    case SCHED_REC_APP:
-        return mu_xasprintf("apps/%s", r->app->id);
-    case SCHED_REC_VERSION:
-        return mu_xasprintf("versions/%s/%020lld", r->app->id,
-                            (long long)r->app->version_ms);
-    case SCHED_REC_DEPLOYMENT:
-        return mu_xasprintf("deployments/%s", r->deployment->id.s);
-    case SCHED_REC_TASK:
-        return mu_xasprintf("tasks/%s", r->task->id.s);
-    case SCHED_REC_FAILURE:
-        return mu_xasprintf("failures/%s", r->failure->app_id);
-    }
-    fail_msg("record of kind %u", r->kind);
-    return NULL;
-}
 
 static void drop_record(struct scheduler_record *r)
 {
@@ -39,18 +19,36 @@ static void drop_record(struct scheduler_record *r)
     }
 }
 
+/* As the driver does it: to bytes and back, so that only what the registry has comes
+ * back. */
+static void store(struct world *w, const struct scheduler_record *r)
+{
+    struct mu_buf key, value;
+    mu_buf_init(&key, MU_REGISTRY_KEY_MAX);
+    mu_buf_init(&value, 4 * MU_REGISTRY_VALUE_MAX);
+    scheduler_record_key(r, &key);
+    if (r->remove) {
+        drop_record(mu_omap_remove(&w->records, mu_buf_str(&key)));
+    } else {
+        struct scheduler_record *back = MU_NEW(struct scheduler_record);
+        struct mu_error err = {0};
+        scheduler_record_encode(&value, r);
+        w->largest_value = value.len > w->largest_value ? value.len : w->largest_value;
+        if (scheduler_record_decode(mu_buf_str(&key), mu_buf_str(&value), value.len, back,
+                                    &err) < 0) {
+            fail_msg("%s: %s", mu_buf_str(&key), err.text);
+        }
+        drop_record(mu_omap_put(&w->records, mu_buf_str(&key), back));
+    }
+    mu_buf_release(&key);
+    mu_buf_release(&value);
+}
+
 static void make_durable(struct world *w, struct world_commit *c)
 {
     for (size_t i = 0; i < c->count; i++) {
-        mu_auto_free char *key = key_of(&c->records[i]);
-        if (c->records[i].remove) {
-            drop_record(mu_omap_remove(&w->records, key));
-            scheduler_record_release(&c->records[i]);
-            continue;
-        }
-        struct scheduler_record *r = MU_NEW(struct scheduler_record);
-        *r = c->records[i];
-        drop_record(mu_omap_put(&w->records, key, r));
+        store(w, &c->records[i]);
+        scheduler_record_release(&c->records[i]);
     }
     free(c->records);
     w->durable++;

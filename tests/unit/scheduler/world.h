@@ -66,13 +66,14 @@ struct world {
     struct {
         struct world_commit *v;
         size_t count, cap;
-    } commits;           /* not durable yet */
-    bool hold_commits;   /* until the test lets them go */
-    int unreadable;      /* so many attempts to load fail */
-    int fail_commits;    /* so many of the next */
-    uint64_t durable;    /* commits so far */
-    uint64_t crash_at;   /* crash when so many are durable; 0: never */
-    bool crash_answered; /* after the scheduler has worked on the answer, or before it */
+    } commits;            /* not durable yet */
+    bool hold_commits;    /* until the test lets them go */
+    size_t largest_value; /* bytes */
+    int unreadable;       /* so many attempts to load fail */
+    int fail_commits;     /* so many of the next */
+    uint64_t durable;     /* commits so far */
+    uint64_t crash_at;    /* crash when so many are durable; 0: never */
+    bool crash_answered;  /* after the scheduler has worked on the answer, or before it */
     uint64_t crashes;
 
     /* master */

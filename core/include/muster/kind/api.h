@@ -112,6 +112,7 @@ struct mu_app_task_row {
     size_t port_count;
     const struct mu_app *app; /* that version */
     bool has_healthy, healthy;
+    const char *waiting_for; /* what its next change waits for; NULL: nothing */
 };
 struct mu_deployment_action {
     uint32_t kind; /* enum mu_action_kind */
@@ -156,6 +157,7 @@ struct mu_scheduler_row {
     bool connected;
     bool recovered; /* apps are loaded: requests are taken */
     const char *name, *role, *user;
+    const char *waiting_for; /* NULL: nothing */
 };
 
 struct mu_master_row {
