@@ -1,6 +1,7 @@
 """The story of one machine: an app is posted, runs, is scaled, healed, changed and stopped; in Docker and natively."""
 import os
 import signal
+import socket
 import time
 
 import cluster
@@ -99,6 +100,31 @@ def output_can_be_read_while_a_task_runs():
             wait(lambda: c.read_sandbox(task["id"], "stderr") == "err\n", "Docker error output", 15)
 
 
+def a_download_that_is_broken_off_leaves_nothing_open():
+    with Cluster(docker="") as c:
+        c.accepted("POST", "/v2/apps", {"id": "large", "cmd": "head -c 50000000 /dev/zero > large && echo done; sleep 1000", "cpus": 0.1, "mem": 128})
+        task = c.wait_running("large", 1)[0]
+        wait(lambda: c.read_sandbox(task["id"], "stdout") == "done\n", "the file is there", 15)
+        path = c.executor_of(task["id"])["directory"] + "/large"
+
+        own = f"/proc/{c.processes[0].popen.pid}"
+        places = [None]
+
+        def open_files():
+            return [n for n in os.listdir(f"{own}/fd") if os.path.realpath(f"{own}/fd/{n}") == path]
+
+        def stands_still():
+            """The reader takes nothing: the server has read as far as it may, and waits."""
+            places.append([open(f"{own}/fdinfo/{n}").readline() for n in open_files()])
+            return places[-1] and places[-1] == places[-2]
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", c.agent_port), timeout=10) as s:
+                s.sendall(f"GET /files/download?path={path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                check(s.recv(4096).startswith(b"HTTP/1.1 200 "), "it begins")
+                wait(stands_still, "the file is open while the reader takes its time", 10, every=0.2)
+        wait(lambda: not open_files(), "the file is closed", 10)
+
+
 def two_processes_do_the_same():
     with Cluster(two_processes=True) as c:
         c.accepted("POST", "/v2/apps", NATIVE)
@@ -143,7 +169,7 @@ def an_end_meanwhile_is_reported_with_its_status():
 
 if __name__ == "__main__":
     tests = [the_same_story_natively, output_can_be_read_while_a_task_runs, two_processes_do_the_same, fifty_containers_from_one_app,
-             an_end_meanwhile_is_reported_with_its_status]
+             an_end_meanwhile_is_reported_with_its_status, a_download_that_is_broken_off_leaves_nothing_open]
     if cluster.DOCKER_SOCKET:
         tests.insert(0, the_story_of_2014_in_docker)
     cluster.main(*tests)

@@ -44,6 +44,7 @@ struct job {
     int64_t size;
     int fd; /* of a download, between chunks; -1 */
     bool begun;
+    bool is_working; /* or its answer is on its way to done */
 };
 
 /* ---- which directories are attached ---- */
@@ -309,10 +310,14 @@ static void job_free(struct job *j)
     free(j);
 }
 
+/* A download that waits for room waits in vain now: nobody else ends it. */
 static void on_gone(void *arg)
 {
     struct job *j = arg;
     j->x = NULL;
+    if (!j->is_working) {
+        job_free(j);
+    }
 }
 
 static void done(void *arg);
@@ -320,9 +325,15 @@ static void done(void *arg);
 static void submit(struct job *j)
 {
     j->m->works++;
+    j->is_working = true;
     if (j->m->host->work(j->m->host, work, done, j) < 0) {
         j->m->works--;
-        mso_reply_text(j->m, j->x, 503, "no worker is free");
+        j->m->host->http_on_close(j->x, NULL, NULL);
+        if (j->begun) { /* too late for a status */
+            j->m->host->http_stream_end(j->x);
+        } else {
+            mso_reply_text(j->m, j->x, 503, "no worker is free");
+        }
         job_free(j);
     }
 }
@@ -376,6 +387,7 @@ static void done(void *arg)
     struct job *j = arg;
     struct mso *m = j->m;
     m->works--;
+    j->is_working = false;
     if (j->x == NULL) {
         job_free(j);
     } else if (j->verb == DOWNLOAD && j->status == 200) {
