@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <ftw.h>
 #include <pwd.h>
 #include <spawn.h>
@@ -123,6 +124,27 @@ static int give_to_user(struct prepare *p, const char *path)
     return 0;
 }
 
+/* An archive that is unpacked by root names owners of another host, and the directories
+ * on the way to a file are root's. */
+static int give_all_to_user(struct prepare *p)
+{
+    if (p->uid == NO_USER) {
+        return 0;
+    }
+    char *const roots[] = {p->dir, NULL};
+    FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
+    int rc = tree == NULL
+                 ? mu_fail(&p->err, -errno, "read '%s': %s", p->dir, mu_strerror(-errno))
+                 : 0;
+    for (const FTSENT *e; rc == 0 && (e = fts_read(tree)) != NULL;) {
+        rc = give_to_user(p, e->fts_path);
+    }
+    if (tree != NULL) {
+        (void)fts_close(tree); /* it only read */
+    }
+    return rc;
+}
+
 static void work_directories(void *arg)
 {
     struct prepare *p = arg;
@@ -208,13 +230,15 @@ static void work_after_fetch(void *arg)
 {
     struct prepare *p = arg;
     const struct mu_uri *u = &p->uris.v[p->at];
-    p->status = give_to_user(p, p->file);
-    if (p->status == 0 && u->executable && chmod(p->file, 0755) < 0) {
+    if (u->executable && chmod(p->file, 0755) < 0) {
         p->status = mu_fail(&p->err, -errno, "make '%s' executable: %s", p->file,
                             mu_strerror(-errno));
     }
     if (p->status == 0 && u->extract && !u->executable) {
         p->status = unpack(p);
+    }
+    if (p->status == 0) {
+        p->status = give_all_to_user(p);
     }
 }
 

@@ -2,6 +2,7 @@
 import os
 import signal
 import socket
+import tarfile
 import time
 
 import cluster
@@ -100,6 +101,23 @@ def output_can_be_read_while_a_task_runs():
             wait(lambda: c.read_sandbox(task["id"], "stderr") == "err\n", "Docker error output", 15)
 
 
+def what_is_fetched_belongs_to_the_tasks_user():
+    if os.geteuid() != 0:
+        raise cluster.Failed("needs root, to give files away")
+    with Cluster(docker="") as c:
+        c.dir.chmod(0o755)
+        archive = c.dir / "sub.tar"
+        with tarfile.open(archive, "w") as tar:
+            directory = tarfile.TarInfo("sub")
+            directory.type, directory.mode, directory.uid, directory.gid = tarfile.DIRTYPE, 0o755, 12345, 12345
+            tar.addfile(directory)
+        app = {"id": "guest", "user": "nobody", "cmd": "echo x > sub/x && echo x > deep/er/x && ls deep/er && sleep 1000", "cpus": 0.1, "mem": 32,
+               "fetch": [{"uri": f"file://{archive}"}, {"uri": f"file://{archive}", "extract": False, "outputFile": "deep/er/sub.tar"}]}
+        c.accepted("POST", "/v2/apps", app)
+        task = c.wait_running("guest", 1)[0]
+        wait(lambda: c.read_sandbox(task["id"], "stdout") == "sub.tar\nx\n", "the task may write there", 15)
+
+
 def a_download_that_is_broken_off_leaves_nothing_open():
     with Cluster(docker="") as c:
         c.accepted("POST", "/v2/apps", {"id": "large", "cmd": "head -c 50000000 /dev/zero > large && echo done; sleep 1000", "cpus": 0.1, "mem": 128})
@@ -169,7 +187,8 @@ def an_end_meanwhile_is_reported_with_its_status():
 
 if __name__ == "__main__":
     tests = [the_same_story_natively, output_can_be_read_while_a_task_runs, two_processes_do_the_same, fifty_containers_from_one_app,
-             an_end_meanwhile_is_reported_with_its_status, a_download_that_is_broken_off_leaves_nothing_open]
+             an_end_meanwhile_is_reported_with_its_status, a_download_that_is_broken_off_leaves_nothing_open,
+             what_is_fetched_belongs_to_the_tasks_user]
     if cluster.DOCKER_SOCKET:
         tests.insert(0, the_story_of_2014_in_docker)
     cluster.main(*tests)
