@@ -112,7 +112,7 @@ def what_is_fetched_belongs_to_the_tasks_user():
             directory.type, directory.mode, directory.uid, directory.gid = tarfile.DIRTYPE, 0o755, 12345, 12345
             tar.addfile(directory)
         app = {"id": "guest", "user": "nobody", "cmd": "echo x > sub/x && echo x > deep/er/x && ls deep/er && sleep 1000", "cpus": 0.1, "mem": 32,
-               "fetch": [{"uri": f"file://{archive}"}, {"uri": f"file://{archive}", "extract": False, "outputFile": "deep/er/sub.tar"}]}
+               "fetch": [{"uri": f"file://{archive}"}, {"uri": f"file://{archive}", "extract": False, "destPath": "deep/er/sub.tar"}]}
         c.accepted("POST", "/v2/apps", app)
         task = c.wait_running("guest", 1)[0]
         wait(lambda: c.read_sandbox(task["id"], "stdout") == "sub.tar\nx\n", "the task may write there", 15)
