@@ -41,12 +41,12 @@ class Host:
             self.run("iptables", "-I", "OUTPUT", "-p", "tcp", "-d", ip, "--dport", str(port), "-j", "DROP")
             self.run("iptables", "-I", "INPUT", "-p", "tcp", "-s", ip, "--sport", str(port), "-j", "DROP")
 
-    def delay(self, milliseconds, loss_percent=0):
-        self.run("tc", "qdisc", "replace", "dev", "eth0", "root", "netem", "delay", f"{milliseconds}ms", "loss", f"{loss_percent}%")
+    def lose(self, percent):
+        """So many of the packets that come in are lost."""
+        self.run("iptables", "-I", "INPUT", "!", "-i", "lo", "-m", "statistic", "--mode", "random", "--probability", str(percent / 100), "-j", "DROP")
 
     def heal(self):
         self.run("iptables", "-F")
-        subprocess.run([*self.prefix, "tc", "qdisc", "del", "dev", "eth0", "root"], capture_output=True, check=False)
 
     def close(self):
         subprocess.run(["ip", "netns", "del", self.name], capture_output=True, check=False)

@@ -21,13 +21,17 @@
 #define CONNECT_MS 5000u
 #define ANSWER_MS 60000u
 #define HEADERS_MAX 128u
+#define FOLLOW_MS                                                                        \
+    100u /* how soon who waits for the old leader sees that there is a new one */
 
 struct mrt_passage {
     struct mrt_passage *next;
     struct mrt_request rq; /* rq.x NULL: the client is gone */
     void (*again)(struct mrt_request *rq);
     uint64_t keep_until_ms;
-    struct mu_http_call *call; /* NULL: kept */
+    struct mu_http_call *call;     /* NULL: kept */
+    char leader[2 * MRT_NAME_MAX]; /* whom it asks */
+    bool overtaken;                /* it asks one who does not lead any more */
 };
 
 /* ---- the list ---- */
@@ -146,7 +150,8 @@ static void failed(struct mrt_passage *p, const struct mu_http_answer *a)
 {
     bool is_read = strcmp(p->rq.http->method, "GET") == 0 ||
                    strcmp(p->rq.http->method, "OPTIONS") == 0;
-    if (a->status == -ECONNREFUSED || (is_read && a->status == -ECONNRESET)) {
+    bool is_lost = a->status == -ECONNRESET || p->overtaken;
+    if (a->status == -ECONNREFUSED || (is_read && is_lost)) {
         keep(p); /* nobody has taken it, or it does not matter */
     } else if (a->status == -ETIMEDOUT) {
         refuse(p, 504, "Connection to leader timed out.");
@@ -155,7 +160,9 @@ static void failed(struct mrt_passage *p, const struct mu_http_answer *a)
         (void)snprintf(text, sizeof(text),
                        "Connection to leader lost: %s. The request may or may not have "
                        "been carried out.",
-                       a->error_text != NULL ? a->error_text : "no reason given");
+                       p->overtaken            ? "another master leads now"
+                       : a->error_text != NULL ? a->error_text
+                                               : "no reason given");
         refuse(p, 502, text);
     }
 }
@@ -240,7 +247,23 @@ static void ask(struct mrt_passage *p, const char *leader)
         refuse(p, 502, err.text);
         return;
     }
+    (void)snprintf(p->leader, sizeof(p->leader), "%s", leader);
+    p->overtaken = false;
     m->passages_asking++;
+}
+
+/* The leader that is being asked may be cut off: nobody waits for it once there is
+ * another. */
+static void follow(struct mrt_passage *p)
+{
+    struct mrt *m = p->rq.m;
+    char leader[2 * MRT_NAME_MAX];
+    bool is_other =
+        mrt_leader(m, leader, sizeof(leader)) && strcmp(leader, p->leader) != 0;
+    if (is_other && !p->overtaken) {
+        p->overtaken = true;
+        m->host->http_cancel(p->call);
+    }
 }
 
 /* ---- keeping ---- */
@@ -276,7 +299,11 @@ static void on_poll(void *arg)
     uint64_t now = m->host->now_ms(m->host);
     for (struct mrt_passage *p = m->passages, *next; p != NULL; p = next) {
         next = p->next; /* what ends here is p alone; new ones come in front */
-        if (p->call != NULL || try_now(p)) {
+        if (p->call != NULL) {
+            follow(p);
+            continue;
+        }
+        if (try_now(p)) {
             continue;
         }
         if (now >= p->keep_until_ms) {
@@ -291,9 +318,10 @@ static void on_poll(void *arg)
 
 static void arm(struct mrt *m)
 {
-    if (m->passage_count > m->passages_asking && m->passage_poll == NULL &&
-        !m->stopping) {
-        m->passage_poll = m->host->timer_start(m->host, MRT_STANDBY_POLL_MS, on_poll, m);
+    if (m->passage_count > 0 && m->passage_poll == NULL && !m->stopping) {
+        bool any_kept = m->passage_count > m->passages_asking;
+        m->passage_poll = m->host->timer_start(
+            m->host, any_kept ? MRT_STANDBY_POLL_MS : FOLLOW_MS, on_poll, m);
     }
 }
 
@@ -303,6 +331,9 @@ static void keep(struct mrt_passage *p)
     if (m->stopping || m->host->now_ms(m->host) >= p->keep_until_ms) {
         refuse(p, 503, "Connection to leader refused.");
     } else {
+        m->host->timer_cancel(m->host,
+                              m->passage_poll); /* sooner than who only follows */
+        m->passage_poll = NULL;
         arm(m);
     }
 }
@@ -367,9 +398,8 @@ void mrt_standby_take(const struct mrt_request *rq,
     m->passages = p;
     m->passage_count++;
     m->host->http_on_close(rq->x, on_client_gone, p);
-    if (!try_now(p)) {
-        arm(m);
-    }
+    (void)try_now(p);
+    arm(m);
 }
 
 void mrt_standby_stop(struct mrt *m)
