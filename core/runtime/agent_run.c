@@ -27,6 +27,7 @@ struct agent_run {
                      and the host have stopped */
     int recover_status;
     char *recover_text;
+    char *down_told; /* why the link ended, as logged last; NULL since it has worked */
     bool replaying, stepping, stopping;
     int replay_status;
     struct mu_error replay_error;
@@ -527,8 +528,12 @@ static void on_link_turn(void *arg)
 static void on_down(void *arg, uint64_t link, const char *why)
 {
     struct agent_run *r = arg;
-    r->host->log(r->host, MU_WARN, "link to the master ended, tasks run on",
-                 "link=%" PRIu64 " why=%s", link, why);
+    bool is_news = r->down_told == NULL || strcmp(r->down_told, why) != 0;
+    r->host->log(r->host, is_news ? MU_WARN : MU_DEBUG,
+                 "no link to the master, tasks run on", "link=%" PRIu64 " why=%s", link,
+                 why);
+    free(r->down_told);
+    r->down_told = mu_xstrdup(why);
     if (r->stepping) { /* a send or reconnect of this very step ended it */
         r->asked++;
         (void)r->host->timer_start(r->host, 0, on_link_turn, r);
@@ -541,6 +546,8 @@ static void on_down(void *arg, uint64_t link, const char *why)
 static void on_message(void *arg, uint64_t link, const struct mu_msg *msg)
 {
     struct agent_run *r = arg;
+    free(r->down_told);
+    r->down_told = NULL;
     struct agent_event ev = {.type = AGENT_EV_MESSAGE, .link = link, .msg = msg};
     step(r, &ev);
 }
@@ -626,6 +633,7 @@ void agent_run_destroy(struct agent_run *r)
     agent_destroy(r->machine);
     link_client_destroy(r->link);
     free(r->recover_text);
+    free(r->down_told);
     free(r->containerizers);
     free(r->work_dir);
     free(r);

@@ -269,7 +269,8 @@ static void judge(struct leader_watch *w,
 {
     char proof[160];
     if (call->other_id[0] != '\0' && strcmp(call->other_id, w->self_id) == 0) {
-        rest(w, "its address leads to this master: --ip, --advertise_ip?");
+        rest(w, "its address is this master's own: it was an earlier process of it, or "
+                "--advertise_ip is wrong");
     } else if (call->other_id[0] != '\0' && w->is_known) {
         (void)snprintf(proof, sizeof(proof), "its port is answered by master %s",
                        call->other_id);
