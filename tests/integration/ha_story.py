@@ -1,6 +1,8 @@
 """The story of several masters: whichever service stops, in whatever way, what runs is not disturbed and scaling goes on.
 
 Run below with-zookeeper 3, and with-dockerd where containers are wanted."""
+import json
+import socket
 import subprocess
 import time
 
@@ -60,6 +62,44 @@ def the_leader_is_ended_in_every_way():
                 old.start()
             wait(lambda: c.named_leader(old) == new.port, f"{old.name} stands by again", 40)
             check(c.leader() is new, "the new leader leads on")
+
+
+def status_of(connection):
+    connection.settimeout(30)
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        data = connection.recv(65536)
+        check(data, "the connection is answered", answer)
+        answer += data
+    return int(answer.split()[1])
+
+
+def a_frozen_leader_wakes_up_as_a_standby():
+    """Requests that wait in its sockets, on old connections and new ones, are the first thing that it reads."""
+    with HaCluster(masters=2) as c:
+        leader = c.wait_leader()
+        other = c.standbys()[0]
+        body = json.dumps({"id": "/too-late", "cmd": "true", "instances": 0, "cpus": 0.01, "mem": 8})
+        texts = [(leader.port, "GET /state HTTP/1.1\r\nHost: x\r\n\r\n"),
+                 (leader.port, "POST /api/v1/agent-link HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"),
+                 (leader.api, "POST /v2/apps HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                              f"Content-Length: {len(body)}\r\n\r\n{body}")]
+        old = [socket.create_connection((leader.ip, port)) for port, _ in texts]
+        for connection, (port, _) in zip(old, texts):
+            connection.sendall(b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n" % (b"health" if port == leader.port else b"ping"))
+            check(status_of(connection) == 200, "it serves")
+        leader.freeze()
+        new = [socket.create_connection((leader.ip, port)) for port, _ in texts]
+        for connections in (old, new):
+            for connection, (_, text) in zip(connections, texts):
+                connection.sendall(text.encode())
+        wait(lambda: c.state(other).get("elected_time"), "another master leads", 3 * SESSION_TIMEOUT_S, every=0.005)
+        leader.resume()
+        for connection, (_, text) in zip(old + new, texts + texts):
+            status = status_of(connection)  # the app's definition may be passed on to the leader, which then has it
+            check(status in (307, 503) or (status in (201, 409) and c.app("too-late") is not None), "nothing is answered as the leader", text, status)
+            connection.close()
+        check(c.leader() is other, "the other master leads on")
 
 
 def three_masters_and_three_agents():
@@ -217,6 +257,7 @@ def wrong_urls_are_refused():
 
 
 if __name__ == "__main__":
-    cluster.main(the_leader_is_ended_in_every_way, three_masters_and_three_agents, a_zookeeper_server_goes, all_zookeeper_servers_go_and_come_back,
-                 all_masters_go, the_agent_goes_during_a_failover, a_deployment_goes_on_through_a_failover, standbys_pass_on_and_redirect,
-                 other_tools_find_the_znodes, an_ensemble_that_comes_up_later_is_found, wrong_urls_are_refused)
+    cluster.main(the_leader_is_ended_in_every_way, a_frozen_leader_wakes_up_as_a_standby, three_masters_and_three_agents,
+                 a_zookeeper_server_goes, all_zookeeper_servers_go_and_come_back, all_masters_go, the_agent_goes_during_a_failover,
+                 a_deployment_goes_on_through_a_failover, standbys_pass_on_and_redirect, other_tools_find_the_znodes,
+                 an_ensemble_that_comes_up_later_is_found, wrong_urls_are_refused)
