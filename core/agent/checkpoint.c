@@ -1,16 +1,17 @@
+/* clang-format off */
 /* What survives the agent: replay of the journal, taking over what runs, the snapshot for
  * compaction.
  *
  * Any prefix of the journal is a valid state, since a crash may cut it anywhere:
- *   TASK                    accepted; nothing was started          -> prepared again
- *   TASK LAUNCHED           may or may not have been started       -> its containerizer
- * tells
- *   ... UPDATE(running)     was started                            -> runs, has ended, or
- * is lost; its containerizer tells
- *   ... UPDATE(terminal)    has ended and was told                 -> what is left is an
- * orphan that recover removes; the update is sent until acknowledged
- *   ... ACK(terminal)       all is told                            -> forgotten
+ *
+ *   TASK                   accepted; nothing was started     -> prepared again
+ *   TASK LAUNCHED          may or may not have been started  -> its containerizer tells
+ *   ... UPDATE(running)    was started                       -> runs, has ended, or is lost; its containerizer tells
+ *   ... UPDATE(terminal)   has ended and was told            -> what is left is an orphan that recover removes;
+ *                                                               the update is sent until acknowledged
+ *   ... ACK(terminal)      all is told                       -> forgotten
  */
+/* clang-format on */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

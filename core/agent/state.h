@@ -1,17 +1,18 @@
+/* clang-format off */
 /* The agent machine's state, shared by the files of this folder only.
  *
  * A task's container goes through these phases; the task's state (TASK_RUNNING, ...) is
  * what its updates say and is kept apart:
  *
- *   ACCEPTED   its record is being journalled                 -> PREPARING, GONE (killed)
- *   PREPARING  sandbox, URIs, choice of the containerizer     -> CHOSEN, GONE (failed,
- * killed) CHOSEN     the choice is being journalled                 -> LAUNCHING, GONE
- * (killed) LAUNCHING  the containerizer starts it                    -> RUNNING, GONE
- * (failed), DESTROYING (killed) RUNNING    it runs -> DESTROYING (ended, or its grace is
- * over) DESTROYING what is left of it is being removed            -> GONE GONE nothing is
- * left                                (forgotten once the terminal update is
- * acknowledged)
+ *   ACCEPTED    its record is being journalled               -> PREPARING, GONE (killed)
+ *   PREPARING   sandbox, URIs, choice of the containerizer   -> CHOSEN, GONE (failed, killed)
+ *   CHOSEN      the choice is being journalled               -> LAUNCHING, GONE (killed)
+ *   LAUNCHING   the containerizer starts it                  -> RUNNING, GONE (failed), DESTROYING (killed)
+ *   RUNNING     it runs                                      -> DESTROYING (ended, or its grace is over)
+ *   DESTROYING  what is left of it is being removed          -> GONE
+ *   GONE        nothing is left                              (forgotten once the terminal update is acknowledged)
  */
+/* clang-format on */
 #ifndef MU_AGENT_STATE_H
 #define MU_AGENT_STATE_H
 
