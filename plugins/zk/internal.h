@@ -56,7 +56,8 @@ struct zks {
     int state;
     struct zks_handle *handle; /* the current one */
     uint64_t generation;
-    size_t working; /* workers that make or close a handle */
+    int early_state; /* what the current handle said before it was here; 0: nothing */
+    size_t working;  /* workers that make or close a handle */
     int64_t id;
     bool was_ready; /* in this generation */
     uint64_t

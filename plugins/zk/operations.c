@@ -99,9 +99,25 @@ void zks_pending_drop_all(struct zks_handle *h)
     }
 }
 
+/* What went wrong in the library itself says nothing of what the servers did, and callers
+ * need not know its names. */
+static int without_inner_names(int rc)
+{
+    switch (rc) {
+    case ZSYSTEMERROR:
+    case ZRUNTIMEINCONSISTENCY: /* an answer out of order, after a failed send */
+    case ZDATAINCONSISTENCY:
+    case ZMARSHALLINGERROR:
+    case ZNOTHING:
+        return ZCONNECTIONLOSS;
+    default:
+        return rc;
+    }
+}
+
 static void post(struct zks_pending *p, int rc)
 {
-    p->rc = rc;
+    p->rc = without_inner_names(rc);
     atomic_store(&p->is_posted, true);
     p->host->inbox_post(p->inbox, &p->item.item);
 }
@@ -225,6 +241,13 @@ void zks_children(
                  : zoo_aget_children(s->handle->zh, path, watch, on_strings, p));
 }
 
+void zks_sync(struct zks *s, const char *path, zks_answer_cb cb, void *arg)
+{
+    struct zks_pending *p = pending_create(s, cb, arg);
+    begun(p, p->handle == NULL ? ZINVALIDSTATE
+                               : zoo_async(s->handle->zh, path, on_string, p));
+}
+
 static void fill_op(struct zks *s, const struct zks_op *from, zoo_op_t *to)
 {
     switch ((enum zks_op_kind)from->kind) {
@@ -259,6 +282,21 @@ void zks_multi(
     }
     begun(p, zoo_amulti(s->handle->zh, (int)count, list, p->results, on_void, p));
     free(list); /* what it holds is in the request by now */
+}
+
+bool zks_is_unknown(int rc)
+{
+    switch (rc) {
+    case ZCONNECTIONLOSS:
+    case ZOPERATIONTIMEOUT:
+    case ZSESSIONEXPIRED:
+    case ZSESSIONMOVED:
+    case ZINVALIDSTATE:
+    case ZCLOSING:
+        return true;
+    default:
+        return false;
+    }
 }
 
 const char *zks_error_text(int rc)

@@ -26,6 +26,7 @@ enum zks_state { OPENING, CONNECTING, PREPARING, READY, SUSPENDED };
 static const char *const state_names[] = {"opening", "connecting", "preparing", "ready",
                                           "suspended"};
 
+static void on_session_event(struct zks *s, int state);
 static void open_handle(void *arg);
 static void prepare(struct zks *s);
 
@@ -146,6 +147,7 @@ static void give_up(struct zks *s, int rc, const char *why, uint64_t delay_ms)
     s->generation++;
     s->preparation++;
     s->was_ready = false;
+    s->early_state = 0;
     s->id = 0;
     s->prepared = 0;
     s->host->timer_cancel(s->host, s->timer);
@@ -171,6 +173,14 @@ static void on_connect_timeout(void *arg)
     give_up(s, ZSESSIONEXPIRED, "it could not be reached", 0); /* resolves names anew */
 }
 
+/* libzookeeper says EINVAL and ENOENT for all that name servers answer, or do not. */
+static const char *open_error(int code)
+{
+    return code == EINVAL || code == ENOENT
+               ? "the names are not known, or no name server answers"
+               : mu_strerror(-code);
+}
+
 static void on_opened(void *arg)
 {
     struct zks_handle *h = arg;
@@ -180,9 +190,9 @@ static void on_opened(void *arg)
     } else if (h->zh == NULL) {
         uint64_t delay = next_retry_ms(s);
         s->host->log(s->host, MU_WARN,
-                     "the ZooKeeper servers' addresses cannot be found: trying again",
+                     "no ZooKeeper server can be looked for: trying again",
                      "servers=%s error=%s retry_ms=%" PRIu64, s->url->hosts,
-                     mu_strerror(-h->init_errno), delay);
+                     open_error(h->init_errno), delay);
         free(h);
         set_timer(s, delay, open_handle);
     } else {
@@ -190,6 +200,9 @@ static void on_opened(void *arg)
         s->state = CONNECTING;
         set_timer(s, s->wanted_ms > RETRY_MIN_MS * 5 ? s->wanted_ms : RETRY_MIN_MS * 5,
                   on_connect_timeout);
+        if (s->early_state != 0) {
+            on_session_event(s, s->early_state);
+        }
     }
     worker_ended(s);
 }
@@ -235,10 +248,12 @@ static void step_done(struct step *st, int rc)
         s->prepared = st->len;
         s->retry_ms = RETRY_MIN_MS;
         prepare(s);
-    } else if (rc == ZCONNECTIONLOSS || rc == ZOPERATIONTIMEOUT ||
-               rc == ZSESSIONEXPIRED || rc == ZCLOSING || rc == ZINVALIDSTATE) {
+    } else if (zks_is_unknown(rc)) {
         set_timer(s, next_retry_ms(s), on_retry); /* unless an event comes first */
     } else {
+        if (rc == ZNONODE) { /* what was above it has been removed meanwhile */
+            s->prepared = 0;
+        }
         uint64_t delay = next_retry_ms(s);
         s->host->log(s->host, MU_ERROR,
                      "the path in ZooKeeper cannot be used: trying again",
@@ -344,9 +359,8 @@ static void disconnected(struct zks *s)
 static void on_session_event(struct zks *s, int state)
 {
     if (state == ZOO_CONNECTED_STATE) {
-        if (s->state == CONNECTING || s->state == SUSPENDED) {
-            connected(s);
-        }
+        disconnected(s); /* a send that fails ends the connection without an event */
+        connected(s);
     } else if (state == ZOO_EXPIRED_SESSION_STATE) {
         give_up(s, ZSESSIONEXPIRED, "ZooKeeper has ended the session", 0);
     } else if (state == ZOO_AUTH_FAILED_STATE) {
@@ -360,12 +374,13 @@ static void on_session_event(struct zks *s, int state)
     }
 }
 
+/* What the inbox still holds when it is closed is answered, too. */
 static void drop_item(void *arg, struct mu_inbox_item *item)
 {
     (void)arg;
     struct zks_item *it = (struct zks_item *)item;
     if (it->pending != NULL) {
-        zks_pending_destroy(it->pending);
+        zks_pending_deliver(it->pending);
         return;
     }
     free(it->path);
@@ -380,8 +395,10 @@ static void on_item(void *arg, struct mu_inbox_item *item)
         zks_pending_deliver(it->pending);
         return;
     }
-    if (it->generation == s->generation && s->handle != NULL && !s->is_closing) {
-        if (it->type == ZOO_SESSION_EVENT) {
+    if (it->generation == s->generation && !s->is_closing) {
+        if (it->type == ZOO_SESSION_EVENT && s->handle == NULL) {
+            s->early_state = it->state; /* quicker than the worker that made the handle */
+        } else if (it->type == ZOO_SESSION_EVENT) {
             on_session_event(s, it->state);
         } else if (s->was_ready) {
             s->events->changed(s->arg, it->type, it->path);

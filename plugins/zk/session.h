@@ -37,8 +37,7 @@ struct zks_stat {
 
 /* Borrowed for the callback. */
 struct zks_answer {
-    int rc; /* ZOK or one of zookeeper.h; ZSESSIONEXPIRED: outcome unknown, session given
-               up */
+    int rc;           /* ZOK or one of zookeeper.h; see zks_is_unknown() */
     const char *path; /* create: the node's path with its number */
     const char *data; /* get; with a 0 behind it */
     size_t len;
@@ -55,14 +54,16 @@ struct zks *zks_open(const struct mu_host *host,
                      const struct zks_events *events,
                      void *arg);
 /* closed_cb: no thread, handle, timer or callback of it is left, its memory neither. Open
- * operations are answered with ZCLOSING before. The session is ended at the server. */
+ * operations are answered with ZCLOSING before, inside this call. The session is ended at
+ * the server. Nothing may be asked on it from here on. */
 void zks_close(struct zks *s, mu_cb closed_cb, void *arg);
 
 bool zks_is_ready(const struct zks *s);
 int64_t zks_id(const struct zks *s);             /* of the session; 0: none */
 uint64_t zks_timeout_ms(const struct zks *s);    /* as negotiated */
 const char *zks_state_name(const struct zks *s); /* for people: "connecting", ... */
-/* Give the session up and open another (a watchdog's last resort). */
+/* Give the session up and open another (a watchdog's last resort). Open operations are
+ * answered and expired() is called inside this call. */
 void zks_restart(struct zks *s, const char *why);
 
 /* Operations: cb exactly once, never inline. Paths are whole ones. Only when ready or
@@ -81,6 +82,10 @@ void zks_exists(struct zks *s, const char *path, bool watch, zks_answer_cb cb, v
 void zks_children(
     struct zks *s, const char *path, bool watch, zks_answer_cb cb, void *arg);
 
+/* What is read behind it is not older than this question, whichever server one is
+ * connected to. */
+void zks_sync(struct zks *s, const char *path, zks_answer_cb cb, void *arg);
+
 enum zks_op_kind { ZKS_OP_CREATE = 1, ZKS_OP_DELETE, ZKS_OP_SET, ZKS_OP_CHECK };
 struct zks_op { /* all texts and data are borrowed for the call */
     int kind;
@@ -94,6 +99,8 @@ struct zks_op { /* all texts and data are borrowed for the call */
 void zks_multi(
     struct zks *s, const struct zks_op *ops, size_t count, zks_answer_cb cb, void *arg);
 
+/* The servers' answer, if they gave one, did not arrive: it may have been done or not. */
+bool zks_is_unknown(int rc);
 /* "no node", "bad version", ... Never NULL. */
 const char *zks_error_text(int rc);
 
