@@ -58,11 +58,6 @@ static void do_then(struct agent *a, const struct then *x)
             agent_task_prepare(a, t);
         }
         break;
-    case THEN_LAUNCH:
-        if (t != NULL) {
-            agent_task_launch(a, t);
-        }
-        break;
     case THEN_SEND:
         agent_update_durable(a, x->key, &x->uuid);
         break;
@@ -171,6 +166,9 @@ void agent_step(struct agent *a, const struct agent_event *ev, struct agent_effe
         break;
     case AGENT_EV_RECOVERED:
         agent_recovered(a, ev);
+        break;
+    case AGENT_EV_CHOSEN:
+        agent_task_on_chosen(a, ev);
         break;
     case AGENT_EV_PREPARED:
         agent_task_on_prepared(a, ev);

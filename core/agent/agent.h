@@ -36,15 +36,14 @@ struct agent_config {
 /* The journal: what must survive the agent. One record per change. */
 enum agent_record_type {
     AGENT_REC_ID = 1, /* agent id given by a master (agent_id) */
-    AGENT_REC_TASK, /* framework, task: accepted, container id chosen; before anything is
-                       started */
-    AGENT_REC_LAUNCHED, /* task ids, containerizer, container status pid/detail */
-    AGENT_REC_UPDATE,   /* status: to be sent until acknowledged */
-    AGENT_REC_ACK,      /* framework_id, task_id, uuid */
-    AGENT_REC_KILL,     /* framework_id, task_id: kill was asked for, with grace */
-    AGENT_REC_FORGET,   /* framework_id, task_id: terminal and acknowledged and cleaned up
-                         */
-    AGENT_REC_RESET,    /* snapshot begins: forget all before */
+    AGENT_REC_TASK,   /* framework, task, container id, containerizer ("": none takes it):
+                         accepted; before anything is started */
+    AGENT_REC_UPDATE, /* status: to be sent until acknowledged */
+    AGENT_REC_ACK,    /* framework_id, task_id, uuid */
+    AGENT_REC_KILL,   /* framework_id, task_id: kill was asked for, with grace */
+    AGENT_REC_FORGET, /* framework_id, task_id: terminal and acknowledged and cleaned up
+                       */
+    AGENT_REC_RESET,  /* snapshot begins: forget all before */
 };
 struct agent_record {
     uint32_t type;
@@ -76,8 +75,9 @@ enum agent_event_type {
     AGENT_EV_CONTAINER, /* RECOVERED result of one: container_id, running, container, exit
                            (NULL: never started) */
     AGENT_EV_RECOVERED, /* all containerizers have recovered; status, text */
-    AGENT_EV_PREPARED,  /* container_id, status, text: sandbox made, uris fetched,
-                           containerizer chosen (name in text when status 0) */
+    AGENT_EV_CHOSEN,    /* container_id, status, text: the containerizer's name, or why
+                            none takes it */
+    AGENT_EV_PREPARED,  /* container_id, status, text: sandbox made, uris fetched */
     AGENT_EV_LAUNCHED,  /* container_id, status, text, container */
     AGENT_EV_EXITED,    /* container_id, exit */
     AGENT_EV_DESTROYED, /* container_id, status, text */
@@ -102,11 +102,11 @@ enum agent_effect_type {
     AGENT_FX_RECONNECT,   /* drop the link and dial again */
     AGENT_FX_RECOVER,     /* known[] from agent_known(): containerizers recover, then
                              CONTAINER... and RECOVERED */
-    AGENT_FX_PREPARE, /* container_id, task, sandbox, env: make the sandbox, fetch uris,
-                         choose a containerizer; PREPARED follows */
-    AGENT_FX_LAUNCH,  /* the same, containerizer: LAUNCHED follows */
-    AGENT_FX_SIGNAL,  /* container_id, containerizer, signal */
-    AGENT_FX_DESTROY, /* container_id, containerizer: DESTROYED follows */
+    AGENT_FX_CHOOSE,      /* container_id, task, sandbox, env: CHOSEN follows, later */
+    AGENT_FX_PREPARE,     /* the same: make the sandbox, fetch uris; PREPARED follows */
+    AGENT_FX_LAUNCH,      /* the same, containerizer: LAUNCHED follows */
+    AGENT_FX_SIGNAL,      /* container_id, containerizer, signal */
+    AGENT_FX_DESTROY,     /* container_id, containerizer: DESTROYED follows */
     AGENT_FX_REMOVE_SANDBOX, /* sandbox */
     AGENT_FX_LOG,            /* level, text */
     AGENT_FX_COMPACT,  /* records[] of agent_snapshot() may replace the journal now */

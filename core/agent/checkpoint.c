@@ -4,12 +4,12 @@
  *
  * Any prefix of the journal is a valid state, since a crash may cut it anywhere:
  *
- *   TASK                   accepted; nothing was started     -> prepared again
- *   TASK LAUNCHED          may or may not have been started  -> its containerizer tells
- *   ... UPDATE(running)    was started                       -> runs, has ended, or is lost; its containerizer tells
- *   ... UPDATE(terminal)   has ended and was told            -> what is left is an orphan that recover removes;
- *                                                               the update is sent until acknowledged
- *   ... ACK(terminal)      all is told                       -> forgotten
+ *   TASK                    may or may not have been started  -> its containerizer tells; if not, it is prepared
+ *   TASK, no containerizer  nothing was started               -> the choice is made again
+ *   ... UPDATE(running)     was started                       -> runs, has ended, or is lost; its containerizer tells
+ *   ... UPDATE(terminal)    has ended and was told            -> what is left is an orphan that recover removes;
+ *                                                                the update is sent until acknowledged
+ *   ... ACK(terminal)       all is told                       -> forgotten
  */
 /* clang-format on */
 #include <stdio.h>
@@ -38,12 +38,17 @@ static void forget_all(struct agent *a)
 
 static void replay_task(struct agent *a, const struct agent_record *r)
 {
-    if (agent_task_find(a, &r->framework_id, &r->task_id) != NULL || r->task == NULL) {
-        return;
+    struct task *t = agent_task_find(a, &r->framework_id, &r->task_id);
+    if (r->task == NULL || (t != NULL && t->terminal)) {
+        return; /* the latter: it was being written while a snapshot was taken */
     }
-    struct task *t = agent_task_create(a, r->task, &r->framework, &r->container_id,
-                                       r->sandbox == NULL ? "" : r->sandbox);
-    t->accepted_wall_ms = r->wall_ms;
+    if (t == NULL) {
+        t = agent_task_create(a, r->task, &r->framework, &r->container_id,
+                              r->sandbox == NULL ? "" : r->sandbox);
+        t->accepted_wall_ms = r->wall_ms;
+    }
+    memcpy(t->containerizer, r->containerizer, sizeof(t->containerizer));
+    t->phase = t->containerizer[0] != '\0' ? PHASE_LAUNCHING : PHASE_ACCEPTED;
 }
 
 static void replay_update(struct task *t, const struct mu_task_status *s)
@@ -96,12 +101,6 @@ void agent_replay(struct agent *a, const struct agent_record *r)
         break;
     case AGENT_REC_TASK:
         replay_task(a, r);
-        break;
-    case AGENT_REC_LAUNCHED:
-        if (t != NULL) {
-            memcpy(t->containerizer, r->containerizer, sizeof(t->containerizer));
-            t->phase = PHASE_LAUNCHING;
-        }
         break;
     case AGENT_REC_UPDATE:
         if (t != NULL && !t->terminal) {
@@ -213,8 +212,9 @@ static void settle(struct agent *a, struct task *t)
                                                       .message = "the container is gone"};
         t->phase = PHASE_RUNNING;
         agent_task_on_exited(a, t, &gone);
+    } else if (t->phase == PHASE_ACCEPTED && t->containerizer[0] == '\0') {
+        agent_task_choose(a, t);
     } else if (t->phase == PHASE_ACCEPTED) {
-        t->containerizer[0] = '\0';
         agent_task_prepare(a, t);
     } else if (t->kill_asked) {
         agent_task_resume_kill(a, t);
@@ -255,15 +255,12 @@ static void snapshot_task(const struct task *t,
         .sandbox = t->sandbox,
         .wall_ms = t->accepted_wall_ms,
     }; /* borrowed: not released */
+    memcpy(r.containerizer, t->containerizer, sizeof(r.containerizer));
     cb(arg, &r);
     r.task = NULL;
     r.framework = (struct mu_framework_info){0};
     r.sandbox = NULL;
-    if (t->containerizer[0] != '\0') {
-        r.type = AGENT_REC_LAUNCHED;
-        memcpy(r.containerizer, t->containerizer, sizeof(r.containerizer));
-        cb(arg, &r);
-    }
+    r.containerizer[0] = '\0';
     /* Acknowledged updates: only the newest says something, so it is told and
      * acknowledged again. */
     size_t acknowledged = t->history.count - t->updates.count;

@@ -4,9 +4,9 @@
  * A task's container goes through these phases; the task's state (TASK_RUNNING, ...) is
  * what its updates say and is kept apart:
  *
- *   ACCEPTED    its record is being journalled               -> PREPARING, GONE (killed)
- *   PREPARING   sandbox, URIs, choice of the containerizer   -> CHOSEN, GONE (failed, killed)
- *   CHOSEN      the choice is being journalled               -> LAUNCHING, GONE (killed)
+ *   CHOOSING    which containerizer takes it                 -> ACCEPTED, GONE (none does, killed)
+ *   ACCEPTED    its record, with the choice, is journalled   -> PREPARING, GONE (killed)
+ *   PREPARING   sandbox, URIs                                -> LAUNCHING, GONE (failed, killed)
  *   LAUNCHING   the containerizer starts it                  -> RUNNING, GONE (failed), DESTROYING (killed)
  *   RUNNING     it runs                                      -> DESTROYING (ended, or its grace is over)
  *   DESTROYING  what is left of it is being removed          -> GONE
@@ -24,9 +24,9 @@
 #include "base/vec.h"
 
 enum task_phase {
+    PHASE_CHOOSING,
     PHASE_ACCEPTED,
     PHASE_PREPARING,
-    PHASE_CHOSEN,
     PHASE_LAUNCHING,
     PHASE_RUNNING,
     PHASE_DESTROYING,
@@ -63,7 +63,7 @@ struct task {
     struct mu_pairs env;                     /* what the container gets */
 };
 
-enum then_kind { THEN_NOTHING, THEN_PREPARE, THEN_LAUNCH, THEN_SEND };
+enum then_kind { THEN_NOTHING, THEN_PREPARE, THEN_SEND };
 
 /* What is to be done when a journal record is durable. */
 struct then {
@@ -139,9 +139,10 @@ struct task *agent_task_create(struct agent *a,
 void agent_task_free(struct task *t);
 void agent_task_run(struct agent *a, const struct mu_msg *m);
 void agent_task_kill(struct agent *a, const struct mu_msg *m);
+void agent_task_choose(struct agent *a, struct task *t);
+void agent_task_on_chosen(struct agent *a, const struct agent_event *ev);
 void agent_task_prepare(struct agent *a, struct task *t);
 void agent_task_on_prepared(struct agent *a, const struct agent_event *ev);
-void agent_task_launch(struct agent *a, struct task *t);
 void agent_task_on_launched(struct agent *a, const struct agent_event *ev);
 void agent_task_on_exited(struct agent *a,
                           struct task *t,

@@ -179,11 +179,7 @@ void agent_task_run(struct agent *a, const struct mu_msg *m)
     mu_auto_free char *sandbox =
         mu_xasprintf("%s/slaves/%s/frameworks/%s/executors/%s/runs/%s", a->work_dir,
                      a->info.id.s, f->id.s, info->id.s, container.s);
-    struct task *t = agent_task_create(a, info, f, &container, sandbox);
-    struct agent_record *r = agent_journal(a, AGENT_REC_TASK, THEN_PREPARE, t);
-    r->task = mu_task_info_ref(info);
-    mu_framework_info_copy(&r->framework, f);
-    r->sandbox = mu_xstrdup(sandbox);
+    agent_task_choose(a, agent_task_create(a, info, f, &container, sandbox));
 }
 
 void agent_task_ended_unstarted(struct agent *a,
@@ -205,6 +201,37 @@ static bool killed_before_start(struct agent *a, struct task *t)
     agent_task_ended_unstarted(a, t, MU_TASK_KILLED, "REASON_TASK_KILLED_DURING_LAUNCH",
                                "Killed before the container was started");
     return true;
+}
+
+/* Ask first who takes it, so that one record holds all that a restart must know. */
+void agent_task_choose(struct agent *a, struct task *t)
+{
+    t->phase = PHASE_CHOOSING;
+    agent_emit_container(a, AGENT_FX_CHOOSE, t);
+}
+
+/* A refusal is journalled too: it is told until it is acknowledged, like any other end.
+ */
+void agent_task_on_chosen(struct agent *a, const struct agent_event *ev)
+{
+    struct task *t = mu_omap_get(&a->containers, ev->container_id->s);
+    if (t == NULL || t->phase != PHASE_CHOOSING) {
+        return;
+    }
+    t->phase = PHASE_ACCEPTED;
+    if (ev->status >= 0) {
+        (void)snprintf(t->containerizer, sizeof(t->containerizer), "%s", ev->text);
+    }
+    struct agent_record *r = agent_journal(a, AGENT_REC_TASK, THEN_PREPARE, t);
+    r->task = mu_task_info_ref(t->info);
+    mu_framework_info_copy(&r->framework, &t->framework);
+    r->sandbox = mu_xstrdup(t->sandbox);
+    memcpy(r->containerizer, t->containerizer, sizeof(r->containerizer));
+    if (!killed_before_start(a, t) && ev->status < 0) {
+        a->launch_errors++;
+        agent_task_ended_unstarted(a, t, MU_TASK_FAILED, "REASON_CONTAINER_LAUNCH_FAILED",
+                                   ev->text);
+    }
 }
 
 /* Is durable, or was before a restart: the container may be prepared. */
@@ -234,23 +261,6 @@ void agent_task_on_prepared(struct agent *a, const struct agent_event *ev)
         a->launch_errors++;
         agent_task_ended_unstarted(a, t, MU_TASK_FAILED, "REASON_CONTAINER_LAUNCH_FAILED",
                                    ev->text);
-        return;
-    }
-    (void)snprintf(t->containerizer, sizeof(t->containerizer), "%s", ev->text);
-    t->phase = PHASE_CHOSEN;
-    struct agent_record *r = agent_journal(a, AGENT_REC_LAUNCHED, THEN_LAUNCH, t);
-    memcpy(r->containerizer, t->containerizer, sizeof(r->containerizer));
-}
-
-void agent_task_launch(struct agent *a, struct task *t)
-{
-    if (t->phase != PHASE_CHOSEN || killed_before_start(a, t)) {
-        return;
-    }
-    if (a->journal_failed) {
-        agent_task_ended_unstarted(
-            a, t, MU_TASK_FAILED, "REASON_CONTAINER_LAUNCH_FAILED",
-            "the agent's journal cannot be written (disk full or failing)");
         return;
     }
     t->phase = PHASE_LAUNCHING;
@@ -383,6 +393,9 @@ void agent_task_kill(struct agent *a, const struct mu_msg *m)
     }
     t->kill_asked = true;
     t->grace_ms = grace;
+    if (t->phase == PHASE_CHOOSING) {
+        return; /* not journalled yet; ended when it is, in the next turn */
+    }
     struct agent_record *r = agent_journal(a, AGENT_REC_KILL, THEN_NOTHING, t);
     r->has_grace = true;
     r->grace_ms = grace;

@@ -257,12 +257,19 @@ static void on_sandbox(void *arg, int status, const char *text)
     struct agent_event ev = {.type = AGENT_EV_PREPARED,
                              .container_id = &q->id,
                              .status = status,
-                             .text = status == 0 ? q->by->name : text};
+                             .text = text};
     step(q->run, &ev);
     answered(q);
 }
 
 static void prepare(struct agent_run *r, const struct agent_effect *fx)
+{
+    sandbox_prepare(r->host, fx->sandbox, fx->task->command.user, &fx->task->command.uris,
+                    on_sandbox, ask(r, &fx->container_id, NULL));
+}
+
+/* The first that takes it. Answered later: no step runs inside another. */
+static void choose(struct agent_run *r, const struct agent_effect *fx)
 {
     struct mu_container_spec spec = spec_of(r, fx);
     struct mu_error err;
@@ -272,16 +279,14 @@ static void prepare(struct agent_run *r, const struct agent_effect *fx)
         const struct agent_containerizer *c = &r->containerizers[i];
         int can = c->ops->can_run(c->instance, &spec, &err);
         if (can > 0) {
-            sandbox_prepare(r->host, fx->sandbox, fx->task->command.user,
-                            &fx->task->command.uris, on_sandbox,
-                            ask(r, &fx->container_id, c));
+            answer_later(ask(r, &fx->container_id, c), AGENT_EV_CHOSEN, 0, c->name);
             return;
         }
         if (can < 0) {
             break; /* its kind, but impossible: the reason is in err */
         }
     }
-    answer_later(ask(r, &fx->container_id, NULL), AGENT_EV_PREPARED, MU_E_UNSUPPORTED,
+    answer_later(ask(r, &fx->container_id, NULL), AGENT_EV_CHOSEN, MU_E_UNSUPPORTED,
                  err.text);
 }
 
@@ -480,6 +485,9 @@ static void apply(struct agent_run *r, struct agent_effect *fx)
         break;
     case AGENT_FX_RECOVER:
         recover(r);
+        break;
+    case AGENT_FX_CHOOSE:
+        choose(r, fx);
         break;
     case AGENT_FX_PREPARE:
         prepare(r, fx);

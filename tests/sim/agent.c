@@ -293,13 +293,24 @@ static void launch(struct sim *s, size_t i, const struct agent_effect *fx)
     e->status = status;
 }
 
+static void on_chosen(struct sim *s, struct event *e)
+{
+    if (is_current(s, e)) {
+        struct agent_event ev = {.type = AGENT_EV_CHOSEN,
+                                 .container_id = &e->id,
+                                 .status = e->status,
+                                 .text = e->status < 0 ? "nobody takes it" : "fake"};
+        step_now(s, e->agent, &ev);
+    }
+}
+
 static void on_prepared(struct sim *s, struct event *e)
 {
     if (is_current(s, e)) {
         struct agent_event ev = {.type = AGENT_EV_PREPARED,
                                  .container_id = &e->id,
                                  .status = e->status,
-                                 .text = e->status < 0 ? "fetch failed" : "fake"};
+                                 .text = e->status < 0 ? "fetch failed" : ""};
         step_now(s, e->agent, &ev);
     }
 }
@@ -471,6 +482,12 @@ static void apply(struct sim *s, size_t i, struct agent_effect *fx)
     case AGENT_FX_RECOVER:
         later(s, i, sim_rand(s, 1, 100), "recovered", on_recovered);
         break;
+    case AGENT_FX_CHOOSE: {
+        struct event *e = later(s, i, 0, "chosen", on_chosen);
+        e->id = fx->container_id;
+        e->status = sim_chance(s, s->faults.prepare_fails) ? -ENOTSUP : 0;
+        break;
+    }
     case AGENT_FX_PREPARE: {
         struct event *e = later(s, i, sim_rand(s, 0, 20), "prepared", on_prepared);
         e->id = fx->container_id;

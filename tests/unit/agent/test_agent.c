@@ -174,7 +174,7 @@ static void nothing_is_started_before_its_record_is_durable(void **state)
     while (world_container(&w, "t") == NULL) {
         assert_true(world_step(&w));
     }
-    assert_int_equal(w.journal.count, before + 2); /* accepted, containerizer chosen */
+    assert_int_equal(w.journal.count, before + 1); /* accepted, containerizer chosen */
 }
 
 static void a_duplicate_run_starts_nothing_twice(void **state)
@@ -207,6 +207,41 @@ static void what_does_not_fit_is_refused_with_the_reason(void **state)
     world_run(&w, "third", "cpus:4;mem:64");
     world_settle(&w);
     assert_non_null(world_container(&w, "third"));
+}
+
+static void what_no_containerizer_takes_fails_with_the_reason(void **state)
+{
+    (void)state;
+    w.choose_status = MU_E_UNSUPPORTED;
+    world_run(&w, "t", SMALL);
+    world_settle(&w);
+    assert_null(world_container(&w, "t"));
+    assert_int_equal(world_last_status(&w, "t")->state, MU_TASK_FAILED);
+    assert_non_null(strstr(world_last_status(&w, "t")->message, "no containerizer"));
+    assert_int_equal(world_live_tasks(&w), 0);
+}
+
+/* The record of the task is there and that of its end is not: as after a torn write. */
+static void a_choice_whose_end_was_lost_is_made_again(void **state)
+{
+    (void)state;
+    size_t before = w.journal.count;
+    w.choose_status = MU_E_UNSUPPORTED;
+    world_run(&w, "t", SMALL);
+    while (w.journal.count < before + 2) {
+        assert_true(world_step(&w));
+    }
+    world_crash(&w);
+    mu_buf_release(&w.journal.v[--w.journal.count]);
+    w.choose_status = 0;
+    world_boot(&w);
+    world_pass(&w, 2000);
+    assert_int_equal(world_container(&w, "t")->starts, 1);
+    world_crash(&w); /* and that it was chosen then is remembered */
+    world_boot(&w);
+    world_pass(&w, 2000);
+    assert_int_equal(world_container(&w, "t")->starts, 1);
+    assert_true(world_container(&w, "t")->running);
 }
 
 static void a_failed_launch_tells_why(void **state)
@@ -657,6 +692,8 @@ int main(void)
         T(nothing_is_started_before_its_record_is_durable),
         T(a_duplicate_run_starts_nothing_twice),
         T(what_does_not_fit_is_refused_with_the_reason),
+        T(what_no_containerizer_takes_fails_with_the_reason),
+        T(a_choice_whose_end_was_lost_is_made_again),
         T(a_failed_launch_tells_why),
         T(a_failed_fetch_tells_why),
         T(a_slow_launch_is_told_as_starting),

@@ -221,10 +221,14 @@ static void apply(struct world *w, struct agent_effect *fx)
         remove_orphans(w);
         happen(w, AGENT_EV_RECOVERED);
         break;
+    case AGENT_FX_CHOOSE:
+        happen_to(w, AGENT_EV_CHOSEN, &fx->container_id, w->choose_status,
+                  w->choose_status < 0 ? "no containerizer takes it" : "mesos");
+        break;
     case AGENT_FX_PREPARE:
         if (!w->is_slow_fetch) {
             happen_to(w, AGENT_EV_PREPARED, &fx->container_id, w->prepare_status,
-                      w->prepare_status < 0 ? "fetch 'x': no such file" : "mesos");
+                      w->prepare_status < 0 ? "fetch 'x': no such file" : "");
         }
         break;
     case AGENT_FX_LAUNCH:

@@ -41,7 +41,7 @@ struct world {
     bool ignores_term;  /* containers do not end by SIGTERM */
     bool is_slow;       /* a launch is not answered */
     bool is_slow_fetch; /* a preparation is not answered */
-    int journal_status, prepare_status, launch_status, destroy_status;
+    int journal_status, choose_status, prepare_status, launch_status, destroy_status;
     unsigned max_tasks;
     uint64_t gc_delay_ms;
     size_t shutdowns, reconnects, compactions;
