@@ -160,7 +160,7 @@ read_special(const struct mrt_at *at, const json_t *body, struct mrt_group *out)
     if (mrt_read_double(at, body, "scaleBy", &out->factor)) {
         out->scale_by = stands_alone(at, body, "scaleBy");
         if (!(out->factor >= 0.0 && out->factor <= MRT_INSTANCES_MAX)) {
-            mrt_refuse(at, "scaleBy", "must be a factor of 0 or more");
+            mrt_refuse(at, "scaleBy", "must be a factor between 0 and 1000000");
         }
         return true;
     }

@@ -63,6 +63,8 @@ static void bad_members_are_named_by_their_place(void **state)
         {"{\"id\":\"/"
          "p\",\"apps\":[{\"id\":\"x\",\"cmd\":\"c\"},{\"id\":\"x\",\"cmd\":\"d\"}]}",
          "/apps", "An app with the id [/p/x] is given twice."},
+        {"{\"id\":\"/p\",\"scaleBy\":1e9}", "/scaleBy",
+         "must be a factor between 0 and 1000000"},
         {"{\"id\":\"/p\",\"scaleBy\":2,\"apps\":[]}", "/scaleBy",
          "not allowed in conjunction with other properties."},
         {"{\"id\":\"/p\",\"version\":\"v\",\"dependencies\":[]}", "/version",
