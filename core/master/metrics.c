@@ -95,8 +95,8 @@ static void put_returns(const struct master *m, const struct out *o)
 }
 
 struct sums {
-    uint32_t connected, disconnected, known;
-    int64_t total[4], used[4];
+    uint32_t connected, disconnected;
+    double total[4], used[4]; /* agents may claim what no integer could sum up */
 };
 
 static const char *const resource_names[4] = {"cpus", "gpus", "mem", "disk"};
@@ -115,8 +115,9 @@ static struct sums sum_up(const struct master *m)
     mu_map_foreach (e, &m->reign->agents) {
         const struct master_agent *a = e->value;
         for (size_t i = 0; master_agent_registered(a) && i < 4; i++) {
-            s.total[i] += mu_resources_scalar(&a->info.resources, resource_names[i]);
-            s.used[i] += mu_resources_scalar(&a->used, resource_names[i]);
+            s.total[i] +=
+                (double)mu_resources_scalar(&a->info.resources, resource_names[i]);
+            s.used[i] += (double)mu_resources_scalar(&a->used, resource_names[i]);
         }
     }
     return s;
@@ -127,11 +128,11 @@ static void put_resources(const struct sums *s, const struct out *o)
     for (size_t i = 0; i < 4; i++) {
         char name[32];
         (void)snprintf(name, sizeof(name), "%s_total", resource_names[i]);
-        put(o, name, (double)s->total[i] / 1000);
+        put(o, name, s->total[i] / 1000);
         (void)snprintf(name, sizeof(name), "%s_used", resource_names[i]);
-        put(o, name, (double)s->used[i] / 1000);
+        put(o, name, s->used[i] / 1000);
         (void)snprintf(name, sizeof(name), "%s_percent", resource_names[i]);
-        put(o, name, s->total[i] > 0 ? (double)s->used[i] / (double)s->total[i] : 0);
+        put(o, name, s->total[i] > 0 ? s->used[i] / s->total[i] : 0);
     }
 }
 

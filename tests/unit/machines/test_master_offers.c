@@ -104,6 +104,20 @@ static void many_offers_travel_in_few_messages(void **state)
     kit_destroy(&k);
 }
 
+static void absurd_agents_do_not_overflow_the_sums(void **state)
+{
+    (void)state;
+    struct kit k;
+    lead(&k);
+    for (int i = 0; i < 3; i++) {
+        char host[16];
+        (void)snprintf(host, sizeof(host), "host%d", i);
+        kit_register_with(&k, host, "cpus:9000000000000000");
+    }
+    assert_true(kit_metric(&k, "master/cpus_total") > 2.6e16);
+    kit_destroy(&k);
+}
+
 static void too_little_is_not_offered(void **state)
 {
     (void)state;
@@ -628,6 +642,7 @@ int main(void)
         cmocka_unit_test(offer_names_the_whole_agent),
         cmocka_unit_test(agent_that_registers_later_is_offered_at_once),
         cmocka_unit_test(many_offers_travel_in_few_messages),
+        cmocka_unit_test(absurd_agents_do_not_overflow_the_sums),
         cmocka_unit_test(too_little_is_not_offered),
         cmocka_unit_test(reserved_resources_go_to_their_role_only),
         cmocka_unit_test(declined_offer_goes_to_the_next_framework),
