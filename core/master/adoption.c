@@ -103,10 +103,11 @@ static struct master_task *take(struct master *m,
 }
 
 /* Tell the framework what it may have believed lost, or what it waits to hear of since
- * the failover: with many agents it would ask for long. */
+ * the failover: with many agents it would ask for long. An end is not announced: the
+ * agent's own update of it is on its way, and says how the task ended. */
 static void announce(struct master *m, const struct master_task *t, uint32_t came_from)
 {
-    if (came_from == AGENT_ACTIVE) {
+    if (came_from == AGENT_ACTIVE || mu_task_state_is_terminal(t->state)) {
         return;
     }
     const struct master_status_about about = {&t->info->id, &t->agent->info.id, t->state,

@@ -5,6 +5,7 @@
 #include "master_kit.h"
 
 #define A "99999999-9999-4999-8999-999999999999-S0"
+#define FW OLD_MASTER_ID "-0003"
 
 static void elected_master_recovers_the_registry_before_it_leads(void **state)
 {
@@ -195,6 +196,31 @@ static void agents_of_the_registry_are_waited_for(void **state)
     kit_destroy(&k);
 }
 
+/* An announcement of the master's own would say that it ended, but not how; and the
+ * agent's update behind it would be old news. */
+static void an_end_while_nobody_led_is_told_in_the_agents_own_words(void **state)
+{
+    (void)state;
+    struct kit k;
+    kit_create(&k, NULL);
+    kit_elect(&k, 1);
+    kit_entry(&k, A, MASTER_AGENT_ADMITTED);
+    kit_recovered(&k, 0);
+    struct mu_framework_info info = framework_info(FW, "fw");
+    uint64_t framework = kit_subscribe_info(&k, &info);
+    mu_framework_info_release(&info);
+    struct mu_msg msg;
+    reregister_msg(&msg, A, "host1");
+    add_record(&msg, FW, "t1", MU_TASK_FAILED);
+    uint64_t link = kit_link(&k);
+    kit_message(&k, link, &msg);
+    kit_expect(&k, link, MU_MSG_REREGISTERED);
+    assert_int_equal(kit_count(&k, framework, MU_MSG_UPDATE), 0);
+    kit_update(&k, link, FW, "t1", MU_TASK_FAILED, "u-end");
+    assert_int_equal(kit_status(&k, framework, "t1")->source, MU_SOURCE_EXECUTOR);
+    kit_destroy(&k);
+}
+
 static void leader_is_shown_until_another_is_known(void **state)
 {
     (void)state;
@@ -241,6 +267,7 @@ int main(void)
         cmocka_unit_test(fenced_commit_ends_the_reign),
         cmocka_unit_test(full_registry_refuses_the_agent_and_leads_on),
         cmocka_unit_test(agents_of_the_registry_are_waited_for),
+        cmocka_unit_test(an_end_while_nobody_led_is_told_in_the_agents_own_words),
         cmocka_unit_test(leader_is_shown_until_another_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
