@@ -194,8 +194,12 @@ def settle(c, client):
             wait(lambda: c.app(app_id) is None, f"{app_id} is deleted, as acknowledged", 60)
             continue
         check(app is not None and (app["instances"], app["cmd"]) == state, f"{app_id} is as acknowledged", state, app)
-        version = app["version"]
-        wait(lambda: [t["version"] for t in c.running(app_id)] == [version] * state[0], f"{app_id} runs as acknowledged", 120)
+        changed = app["versionInfo"]["lastConfigChangeAt"]  # a change of instances alone leaves the tasks as they are
+
+        def runs():
+            running = c.running(app_id)
+            return len(running) == state[0] and all(t["version"] >= changed for t in running)
+        wait(runs, f"{app_id} runs as acknowledged", 120)
     c.wait_quiet(120)
 
 

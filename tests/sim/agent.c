@@ -43,7 +43,18 @@ static void on_agent_told(struct sim *s, struct event *e)
 
 static void on_master_told(struct sim *s, struct event *e)
 {
-    sim_master_link_closed(s, e->link);
+    struct master_node *n = &s->masters[e->master];
+    if (n->up && e->number == n->gen && n->frozen_until > s->now.mono_ms) {
+        struct event *again =
+            sim_later(s, n->frozen_until - s->now.mono_ms, e->name, on_master_told);
+        again->master = e->master;
+        again->link = e->link;
+        again->number = e->number;
+        return;
+    }
+    if (e->number == n->gen) {
+        sim_master_link_closed(s, e->master, e->link);
+    }
 }
 
 void sim_agent_cut(struct sim *s, size_t i)
@@ -59,6 +70,8 @@ void sim_agent_cut(struct sim *s, size_t i)
         struct event *e =
             sim_later(s, sim_rand(s, 0, 500), "link_closed", on_master_told);
         e->link = n->conn.master_link;
+        e->master = n->conn.master;
+        e->number = n->conn.master_gen;
     }
     if (n->up) {
         later(s, i, sim_rand(s, 0, 500), "link_down", on_agent_told)->number =
@@ -73,14 +86,19 @@ static void on_connect(struct sim *s, struct event *e)
         return;
     }
     n->connecting = false;
-    if (!s->master_up || !s->leading || n->silent_until > s->now.mono_ms) {
+    size_t k = n->leader; /* as its detector has told it last */
+    if (k == MASTERS_MAX || !sim_leads(s, k) || sim_is_cut(s, k) ||
+        n->silent_until > s->now.mono_ms) {
         n->backoff_ms = n->backoff_ms * 2 > 2000 ? 2000 : n->backoff_ms * 2;
         connect_later(s, e->agent);
         return;
     }
     n->backoff_ms = 100;
-    n->conn =
-        (struct conn){.agent_link = ++n->last_link, .gen = n->conn.gen + 1, .open = true};
+    n->conn = (struct conn){.master = k,
+                            .master_gen = s->masters[k].gen,
+                            .agent_link = ++n->last_link,
+                            .gen = n->conn.gen + 1,
+                            .open = true};
     struct agent_event ev = {.type = AGENT_EV_MASTER, .link = n->conn.agent_link};
     step_now(s, e->agent, &ev);
 }
@@ -99,12 +117,24 @@ static void on_to_master(struct sim *s, struct event *e)
     if (n->conn.gen != e->number || !n->conn.open) {
         return; /* lost with its connection */
     }
-    if (!s->master_up || !s->leading) {
+    size_t k = n->conn.master;
+    struct master_node *master = &s->masters[k];
+    if (master->up && master->gen == n->conn.master_gen &&
+        master->frozen_until > s->now.mono_ms) { /* it lies in a socket until then */
+        struct event *again =
+            sim_later(s, master->frozen_until - s->now.mono_ms, e->name, on_to_master);
+        struct mu_heap_node node = again->node;
+        *again = *e;
+        again->node = node;
+        e->bytes = (struct mu_buf){0};
+        return;
+    }
+    if (!sim_leads(s, k) || master->gen != n->conn.master_gen) {
         sim_agent_cut(s, e->agent);
         return;
     }
     if (n->conn.master_link == 0) {
-        n->conn.master_link = ++s->last_master_link;
+        n->conn.master_link = ++s->last_link;
     }
     struct mu_msg m;
     struct mu_error err;
@@ -112,9 +142,9 @@ static void on_to_master(struct sim *s, struct event *e)
         sim_fail(s, "message of agent %zu: %s", e->agent, err.text);
         return;
     }
-    sim_master_message(s, n->conn.master_link, &m);
+    sim_master_message(s, k, n->conn.master_link, &m);
     if (sim_chance(s, s->faults.duplicate)) {
-        sim_master_message(s, n->conn.master_link, &m);
+        sim_master_message(s, k, n->conn.master_link, &m);
     }
     mu_msg_release(&m);
 }
@@ -157,7 +187,7 @@ static void transmit(struct sim *s,
         sim_agent_cut(s, i);
         return;
     }
-    if (n->silent_until > s->now.mono_ms) {
+    if (n->silent_until > s->now.mono_ms || sim_is_cut(s, n->conn.master)) {
         return;
     }
     uint64_t at = s->now.mono_ms + sim_rand(s, 0, 20);
@@ -166,6 +196,27 @@ static void transmit(struct sim *s,
     e->number = n->conn.gen;
     mu_buf_init(&e->bytes, MU_MESSAGE_MAX);
     message_encode(&e->bytes, m);
+}
+
+/* Its detector says who leads: it leaves its last master for the new one. */
+static void on_leader_told(struct sim *s, struct event *e)
+{
+    struct agent_node *n = &s->agents[e->agent];
+    if (!is_current(s, e) || e->master != sim_election_leader(s)) {
+        return;
+    }
+    n->leader = e->master;
+    if (n->conn.open && (n->conn.master != e->master ||
+                         n->conn.master_gen != s->masters[e->master].gen)) {
+        sim_agent_cut(s, e->agent);
+    }
+}
+
+void sim_agent_new_leader(struct sim *s, size_t i, size_t k)
+{
+    if (s->agents[i].up) {
+        later(s, i, sim_rand(s, 1, 200), "leader", on_leader_told)->master = k;
+    }
 }
 
 void sim_agent_deliver(struct sim *s, size_t i, const struct mu_msg *m)
@@ -573,6 +624,10 @@ void sim_agent_start(struct sim *s, size_t i)
     n->gen++;
     n->connecting = false;
     n->backoff_ms = 100;
+    n->leader = MASTERS_MAX;
+    if (sim_election_leader(s) != MASTERS_MAX) {
+        sim_agent_new_leader(s, i, sim_election_leader(s));
+    }
     n->a = agent_create(&cfg);
     mu_agent_info_release(&cfg.info);
     sim_story(s, "agent %zu starts with %zu records", i, n->journal.count);

@@ -5,7 +5,6 @@
 
 static void check_containers(struct sim *s, size_t i)
 {
-    struct mu_resources used = {0};
     for (size_t k = 0; k < s->agents[i].containers.count; k++) {
         const struct container *c = s->agents[i].containers.v[k];
         for (size_t j = 0; c->running && j < k; j++) {
@@ -15,7 +14,6 @@ static void check_containers(struct sim *s, size_t i)
             }
         }
     }
-    mu_resources_release(&used);
 }
 
 struct used_total {
@@ -32,9 +30,17 @@ static void check_row(void *arg, const void *data)
 void sim_check_always(struct sim *s)
 {
     struct mu_error err;
-    if (s->master_up &&
-        (master_check(s->master, &err) < 0 || scheduler_check(s->scheduler, &err) < 0)) {
-        sim_fail(s, "invariant: %s", err.text);
+    size_t leaders = 0;
+    for (size_t k = 0; k < s->master_count; k++) {
+        const struct master_node *n = &s->masters[k];
+        if (n->up && (master_check(n->master, &err) < 0 ||
+                      scheduler_check(n->scheduler, &err) < 0)) {
+            sim_fail(s, "invariant of master %zu: %s", k, err.text);
+        }
+        leaders += sim_leads(s, k) && s->faults.wrong_depose == 0;
+    }
+    if (leaders > 1) {
+        sim_fail(s, "%zu masters act as the leader", leaders);
     }
     for (size_t i = 0; i < s->agent_count; i++) {
         if (s->agents[i].up && agent_check(s->agents[i].a, &err) < 0) {
@@ -42,9 +48,11 @@ void sim_check_always(struct sim *s)
         }
         check_containers(s, i);
     }
-    if (s->master_up && s->leading) {
+    for (size_t k = 0; k < s->master_count; k++) {
         struct used_total u = {false};
-        (void)master_query(s->master, MU_Q_AGENTS, NULL, check_row, &u);
+        if (s->masters[k].up && s->masters[k].leading) {
+            (void)master_query(s->masters[k].master, MU_Q_AGENTS, NULL, check_row, &u);
+        }
         if (u.over) {
             sim_fail(s, "more is booked on an agent than it has");
         }
@@ -54,9 +62,7 @@ void sim_check_always(struct sim *s)
 /* ---- the end ---- */
 
 struct ending {
-    struct sim *s;
-    const struct app_truth *truth;
-    bool found, good;
+    bool found;
     uint32_t instances, running, staged;
     char cmd[32], deployment[64], waiting[160];
     size_t rows;
@@ -83,10 +89,11 @@ static void take_deployment(void *arg, const void *data)
     e->rows++;
 }
 
-static void check_app(struct sim *s, const struct app_truth *t)
+static void
+check_app(struct sim *s, const struct scheduler *scheduler, const struct app_truth *t)
 {
-    struct ending e = {.s = s};
-    (void)scheduler_query(s->scheduler, &s->now, MU_Q_APPS, t->id, take_app, &e);
+    struct ending e = {0};
+    (void)scheduler_query(scheduler, &s->now, MU_Q_APPS, t->id, take_app, &e);
     bool as_told =
         e.found == t->exists &&
         (!e.found || (e.instances == t->instances && strcmp(e.cmd, t->cmd) == 0));
@@ -139,22 +146,24 @@ static void take_task_row(void *arg, const void *data)
 
 void sim_check_end(struct sim *s)
 {
-    if (!sim_ready(s)) {
+    size_t k = sim_ready(s);
+    if (k == MASTERS_MAX) {
         sim_fail(s, "no leader is ready");
         return;
     }
-    struct ending e = {.s = s};
-    (void)scheduler_query(s->scheduler, &s->now, MU_Q_DEPLOYMENTS, NULL, take_deployment,
+    const struct scheduler *scheduler = s->masters[k].scheduler;
+    struct ending e = {0};
+    (void)scheduler_query(scheduler, &s->now, MU_Q_DEPLOYMENTS, NULL, take_deployment,
                           &e);
     if (e.rows > 0) {
         sim_fail(s, "%zu deployments are open; %s waits for: %s", e.rows, e.deployment,
                  e.waiting);
     }
     for (size_t i = 0; i < s->app_count; i++) {
-        check_app(s, &s->apps[i]);
+        check_app(s, scheduler, &s->apps[i]);
     }
     size_t known = 0, running = 0;
-    (void)scheduler_query(s->scheduler, &s->now, MU_Q_APP_TASKS, NULL, take_task_row,
+    (void)scheduler_query(scheduler, &s->now, MU_Q_APP_TASKS, NULL, take_task_row,
                           &known);
     for (size_t i = 0; i < s->agent_count; i++) {
         struct live l = {s, i, 0};

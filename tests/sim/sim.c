@@ -4,8 +4,8 @@
  *
  * sim --seeds A..B [--once]  many; unless once, each twice, with the same trace hash
  *
- * sim --story life|restart   the golden trace of the life of a task, of an agent's
- * restart
+ * sim --story life|restart|failover   the golden trace of the life of a task, of an
+ * agent's restart, of a leader's death
  */
 #include "sim.h"
 
@@ -85,9 +85,8 @@ void sim_fail(struct sim *s, const char *fmt, ...)
 
 static void on_master_back(struct sim *s, struct event *e)
 {
-    (void)e;
-    if (!s->master_up) {
-        sim_master_start(s);
+    if (!s->masters[e->master].up) {
+        sim_master_start(s, e->master);
     }
 }
 
@@ -98,11 +97,56 @@ static void on_agent_back(struct sim *s, struct event *e)
     }
 }
 
-static void crash_master(struct sim *s)
+static void crash_master(struct sim *s, size_t k)
 {
-    if (s->master_up) {
-        sim_master_crash(s);
-        sim_later(s, sim_rand(s, 0, 20000), "master_back", on_master_back);
+    if (s->masters[k].up) {
+        sim_master_crash(s, k);
+        sim_later(s, sim_rand(s, 0, 20000), "master_back", on_master_back)->master = k;
+    }
+}
+
+static void heal_master(struct sim *s, size_t k)
+{
+    for (size_t i = 0; i < s->agent_count; i++) {
+        if (s->agents[i].conn.open && s->agents[i].conn.master == k) {
+            sim_agent_cut(s, i); /* a partition that is over leaves dead connections */
+        }
+    }
+}
+
+/* Faults of the masters: the leader is hit more often than the others. */
+static void hurt_masters(struct sim *s)
+{
+    size_t k = sim_rand(s, 0, s->master_count - 1), leader = sim_election_leader(s);
+    if (leader != MASTERS_MAX && sim_rand(s, 0, 1) == 0) {
+        k = leader;
+    }
+    struct master_node *n = &s->masters[k];
+    if (sim_chance(s, s->faults.master_crash)) {
+        crash_master(s, k);
+    }
+    if (sim_chance(s, s->faults.all_masters_crash)) {
+        for (size_t i = 0; i < s->master_count; i++) {
+            crash_master(s, i);
+        }
+    }
+    if (sim_chance(s, s->faults.master_freeze) && n->up) {
+        n->frozen_until = s->now.mono_ms + sim_rand(s, 100, 30000);
+        s->freezes++;
+        sim_story(s, "master %zu is frozen for a while", k);
+    }
+    if (sim_chance(s, s->faults.master_cut)) {
+        n->cut_until = s->now.mono_ms + sim_rand(s, 500, 60000);
+        s->master_cuts++;
+        sim_story(s, "master %zu is cut off for a while", k);
+    }
+    if (sim_chance(s, s->faults.zk_cut)) {
+        n->zk_cut_until = s->now.mono_ms + sim_rand(s, 500, 60000);
+        s->master_cuts++;
+        sim_story(s, "master %zu is cut off from the election for a while", k);
+    }
+    if (sim_chance(s, s->faults.wrong_depose)) {
+        sim_election_depose(s, k);
     }
 }
 
@@ -124,9 +168,7 @@ static void on_faults(struct sim *s, struct event *e)
     }
     sim_later(s, sim_rand(s, 1, 2000), "faults", on_faults);
     size_t i = sim_rand(s, 0, s->agent_count - 1);
-    if (sim_chance(s, s->faults.master_crash)) {
-        crash_master(s);
-    }
+    hurt_masters(s);
     if (sim_chance(s, s->faults.agent_crash)) {
         crash_agent(s, i);
     }
@@ -156,6 +198,12 @@ static void choose_faults(struct sim *s)
         {&s->faults.destroy_fails, 200000},
         {&s->faults.slow_launch, 300000},
         {&s->faults.duplicate, 50000},
+        {&s->faults.master_freeze, 20000},
+        {&s->faults.master_cut, 20000},
+        {&s->faults.zk_cut, 20000},
+        {&s->faults.wrong_depose, 10000},
+        {&s->faults.all_masters_crash, 5000},
+        {&s->faults.lost_reply, 100000},
     };
     for (size_t i = 0; i < MU_COUNT_OF(kinds);
          i++) { /* a random subset: else the rare ones hide behind the common ones */
@@ -177,8 +225,15 @@ static void end_faults(struct sim *s)
             sim_agent_start(s, i);
         }
     }
-    if (!s->master_up) {
-        sim_master_start(s);
+    for (size_t k = 0; k < s->master_count; k++) {
+        struct master_node *n = &s->masters[k];
+        if (n->cut_until > s->now.mono_ms) {
+            n->cut_until = s->now.mono_ms;
+            heal_master(s, k);
+        }
+        if (!n->up) {
+            sim_master_start(s, k);
+        }
     }
     sim_story(s, "faults are over");
 }
@@ -191,8 +246,12 @@ void sim_init(struct sim *s, uint64_t seed)
     mu_prng_seed(&s->prng, seed);
     mu_heap_init(&s->heap);
     mu_omap_init(&s->asked_to_stop);
-    mu_omap_init(&s->store[0]);
-    mu_omap_init(&s->store[1]);
+    mu_omap_init(&s->shared[0].map);
+    mu_omap_init(&s->shared[1].map);
+    for (size_t k = 0; k < MASTERS_MAX; k++) {
+        mu_omap_init(&s->masters[k].own.map);
+    }
+    s->last_leader = MASTERS_MAX;
 }
 
 static void event_free(struct event *e)
@@ -217,6 +276,13 @@ void sim_run_until(struct sim *s, uint64_t mono_ms)
                 sim_agent_cut(s, i);
             }
         }
+        for (size_t k = 0; k < s->master_count; k++) {
+            struct master_node *n = &s->masters[k];
+            if (n->cut_until != 0 && n->cut_until <= s->now.mono_ms) {
+                n->cut_until = 0;
+                heal_master(s, k);
+            }
+        }
         e->run(s, e);
         event_free(e);
         sim_check_always(s);
@@ -234,12 +300,14 @@ void sim_release(struct sim *s)
         event_free(mu_container_of(n, struct event, node));
     }
     mu_heap_release(&s->heap);
-    master_destroy(s->master);
-    scheduler_destroy(s->scheduler);
     for (size_t i = 0; i < s->agent_count; i++) {
         sim_agent_release(s, i);
     }
-    sim_stores_release(s);
+    for (size_t k = 0; k < MASTERS_MAX; k++) {
+        sim_master_release(s, k);
+    }
+    sim_store_release(&s->shared[0]);
+    sim_store_release(&s->shared[1]);
     mu_omap_release(&s->asked_to_stop);
 }
 
@@ -249,8 +317,12 @@ static void run_seed(struct sim *s, uint64_t seed, bool trace)
     s->trace = trace;
     s->agent_count = sim_rand(s, 1, AGENTS_MAX);
     s->app_count = sim_rand(s, 1, APPS_MAX);
+    s->master_count = sim_rand(s, 1, MASTERS_MAX);
+    s->own_master_store = sim_rand(s, 0, 1) == 0;
     choose_faults(s);
-    sim_master_start(s);
+    for (size_t k = 0; k < s->master_count; k++) {
+        sim_master_start(s, k);
+    }
     for (size_t i = 0; i < s->agent_count; i++) {
         sim_agent_start(s, i);
     }
@@ -273,8 +345,14 @@ static const char *story_told(const char *which, FILE *out)
     static struct sim s;
     sim_init(&s, 1);
     s.golden = out;
-    s.agent_count = s.app_count = 1;
-    sim_master_start(&s);
+    s.agent_count = s.app_count = s.master_count = 1;
+    if (strcmp(which, "failover") == 0) {
+        s.master_count = 2;
+        s.own_master_store = true;
+    }
+    for (size_t k = 0; k < s.master_count; k++) {
+        sim_master_start(&s, k);
+    }
     sim_agent_start(&s, 0);
     (void)snprintf(s.apps[0].id, sizeof(s.apps[0].id), "/app0");
     sim_run_until(&s, 3000);
@@ -287,7 +365,8 @@ static const char *story_told(const char *which, FILE *out)
                                      .apps = apps,
                                      .app_count = 1};
     s.apps[0].token = ++s.command_token;
-    sim_command(&s, &put, s.apps[0].token);
+    s.apps[0].asked = sim_ready(&s);
+    sim_command(&s, s.apps[0].asked, &put, s.apps[0].token);
     mu_app_unref(app);
     sim_run_until(&s, 8000);
     if (strcmp(which, "restart") == 0) {
@@ -296,6 +375,10 @@ static const char *story_told(const char *which, FILE *out)
         sim_agent_start(&s, 0);
         sim_run_until(&s, 20000);
     }
+    if (strcmp(which, "failover") == 0) {
+        sim_master_crash(&s, s.apps[0].asked);
+        sim_run_until(&s, 40000);
+    }
     const char *ids[] = {"/app0"};
     struct mu_command_request gone = {.struct_size = sizeof(gone),
                                       .type = MU_CMD_APP_DELETE,
@@ -303,7 +386,8 @@ static const char *story_told(const char *which, FILE *out)
                                       .id_count = 1,
                                       .force = true};
     s.apps[0].token = ++s.command_token;
-    sim_command(&s, &gone, s.apps[0].token);
+    s.apps[0].asked = sim_ready(&s);
+    sim_command(&s, s.apps[0].asked, &gone, s.apps[0].token);
     sim_run_until(&s, s.now.mono_ms + 60000);
     fprintf(out, "%zu containers run, %zu starts in all\n", sim_running_containers(&s, 0),
             s.agents[0].total_starts);
@@ -335,6 +419,7 @@ static int fail_run(const struct sim *s, const char *text)
 static int run_many(uint64_t from, uint64_t to, bool once)
 {
     uint64_t events = 0, acknowledged = 0, crashes = 0, cuts = 0, starts = 0;
+    uint64_t failovers = 0, freezes = 0, master_cuts = 0, fenced = 0;
     static struct sim s;
     for (uint64_t seed = from; seed <= to; seed++) {
         uint64_t hash[2] = {0, 0};
@@ -349,6 +434,10 @@ static int run_many(uint64_t from, uint64_t to, bool once)
             acknowledged += s.acknowledged;
             crashes += s.crashes;
             cuts += s.cuts;
+            failovers += s.failovers;
+            freezes += s.freezes;
+            master_cuts += s.master_cuts;
+            fenced += s.fenced;
             for (size_t i = 0; i < s.agent_count; i++) {
                 starts += s.agents[i].total_starts;
             }
@@ -360,9 +449,10 @@ static int run_many(uint64_t from, uint64_t to, bool once)
     }
     printf("seeds %" PRIu64 "..%" PRIu64 " passed%s: %" PRIu64 " events, %" PRIu64
            " acknowledged commands, %" PRIu64 " container starts, %" PRIu64
-           " crashes, %" PRIu64 " cut connections\n",
+           " crashes, %" PRIu64 " cut connections, %" PRIu64 " failovers, %" PRIu64
+           " frozen masters, %" PRIu64 " cut masters, %" PRIu64 " fenced batches\n",
            from, to, once ? "" : ", each twice", events, acknowledged, starts, crashes,
-           cuts);
+           cuts, failovers, freezes, master_cuts, fenced);
     return 0;
 }
 
@@ -387,8 +477,7 @@ int main(int argc, char **argv)
         sim_release(&s);
         return rc;
     }
-    fprintf(
-        stderr,
-        "usage: sim --seed N [--trace] | --seeds A..B [--once] | --story life|restart\n");
+    fprintf(stderr, "usage: sim --seed N [--trace] | --seeds A..B [--once] | --story "
+                    "life|restart|failover\n");
     return 2;
 }

@@ -8,9 +8,10 @@
  * the one generator; events are ordered by time; those of the same millisecond by the
  * order in which they were asked for.
  *
- *   sim.c      time, events, faults, main          master.c   the master's process:
- * master, app scheduler, registry agent.c    agents: journal, containers, links  user.c
- * the client    checks.c   what must hold, always and at the end
+ *   sim.c       time, events, faults, main      master.c  the masters' processes: master,
+ * app scheduler election.c  sessions, znodes, leases        store.c   the registries,
+ * fenced by epochs agent.c     agents: journal, containers, links        user.c    the
+ * client checks.c    what must hold, always and at the end
  */
 #ifndef SIM_H
 #define SIM_H
@@ -25,6 +26,7 @@
 #include "master/master.h"
 #include "scheduler/scheduler.h"
 
+#define MASTERS_MAX 3
 #define AGENTS_MAX 4
 #define APPS_MAX 4
 #define FAULT_TIME_MS (10u * 60 * 1000)    /* faults and the user stop then */
@@ -39,7 +41,7 @@ struct event {
     void (*run)(struct sim *s, struct event *e);
     const char *name;
     uint64_t gen; /* of the process or link; 0: happens in any case */
-    size_t agent;
+    size_t agent, master;
     uint64_t link, token;
     int status;
     struct mu_buf bytes; /* an encoded message */
@@ -57,7 +59,9 @@ struct container {
     uint64_t run_number; /* of the scheduled end */
 };
 
-struct conn { /* between an agent and the master's process; order is kept within it */
+struct conn { /* between an agent and a master's process; order is kept within it */
+    size_t master;
+    uint64_t master_gen;
     uint64_t agent_link, master_link; /* master_link 0: not opened yet */
     uint64_t gen;
     bool open;
@@ -74,13 +78,14 @@ struct agent_node {
     MU_VEC(struct container *) containers;
     struct conn conn;
     uint64_t last_link, backoff_ms;
+    size_t leader;         /* as it was told last; MASTERS_MAX: nobody yet */
     uint64_t silent_until; /* a partition: nothing passes, nobody is told */
     size_t total_starts;
 };
 
 struct commit {
     bool is_apps;
-    uint64_t token, gen, serial;
+    uint64_t token, gen, serial, epoch;
     MU_VEC(char *) keys;
     MU_VEC(struct mu_buf) values; /* data NULL: delete */
 };
@@ -98,11 +103,39 @@ struct app_truth { /* what the user was told, and what he was not */
     bool want_exists;
     uint32_t want_instances;
     char want_cmd[32];
+    size_t asked; /* the master that has the command under way */
 };
 
 struct faults { /* chances in ppm per opportunity; a seed switches on a random subset */
     uint32_t master_crash, agent_crash, cut, partition, slow_commit, commit_fails,
-        launch_fails, prepare_fails, destroy_fails, flaky, slow_launch, duplicate;
+        launch_fails, prepare_fails, destroy_fails, flaky, slow_launch, duplicate,
+        master_freeze, master_cut, zk_cut, wrong_depose, all_masters_crash, lost_reply;
+};
+
+struct store {          /* an ordered map that takes batches of one epoch */
+    struct mu_omap map; /* durable; values are struct mu_buf */
+    uint64_t epoch;
+};
+
+/* One master's process, and what ZooKeeper knows of it. */
+struct master_node {
+    bool up;
+    uint64_t gen, wake_gen, last_link, scheduler_link;
+    struct master *master;
+    struct scheduler *scheduler;
+    bool leading, abdicating;
+    uint64_t epoch, lease_until;
+    uint64_t frozen_until; /* SIGSTOP: its events wait */
+    uint64_t cut_until;    /* off the network: nothing passes to or from anybody */
+    uint64_t zk_cut_until; /* off ZooKeeper only */
+    uint64_t znode;        /* its number; 0: none. As ZooKeeper has it */
+    uint64_t own_znode;    /* as the process has it */
+    uint64_t session,
+        heard_at;         /* as ZooKeeper has it: number, when it heard of it last */
+    uint64_t own_session; /* as the process has it */
+    struct store own;     /* the registry `in_memory`: gone with the process */
+    MU_VEC(struct commit *) commits; /* in order, not applied yet */
+    uint64_t commit_at;
 };
 
 struct sim {
@@ -116,15 +149,13 @@ struct sim {
     struct faults faults;
     FILE *golden; /* lines of the story, when one is told */
 
-    /* the master's process */
-    bool master_up;
-    uint64_t master_gen, master_wake_gen, epoch, last_master_link, scheduler_link;
-    struct master *master;
-    struct scheduler *scheduler;
-    bool leading, abdicating;
-    struct mu_omap store[2]; /* "master", "apps": durable; values are struct mu_buf */
-    MU_VEC(struct commit *) commits; /* in order, not applied yet */
-    uint64_t commit_at, commit_serial, command_token;
+    size_t master_count;
+    struct master_node masters[MASTERS_MAX];
+    struct store shared[2]; /* "master", "apps": of all masters */
+    bool own_master_store;  /* the store "master" is each process's own: registry
+                               `in_memory` */
+    uint64_t last_znode, last_session, last_link, commit_serial, command_token;
+    size_t failovers, freezes, master_cuts, fenced, last_leader;
     struct mu_omap asked_to_stop; /* task ids for which the scheduler sent KILL */
 
     size_t agent_count;
@@ -152,14 +183,52 @@ void sim_init(struct sim *s, uint64_t seed);
 void sim_run_until(struct sim *s, uint64_t mono_ms);
 void sim_release(struct sim *s);
 
-/* master.c */
-void sim_master_start(struct sim *s);
-void sim_master_crash(struct sim *s);
-void sim_master_message(struct sim *s, uint64_t link, const struct mu_msg *m);
-void sim_master_link_closed(struct sim *s, uint64_t link);
-void sim_command(struct sim *s, const struct mu_command_request *cmd, uint64_t token);
-bool sim_ready(const struct sim *s); /* the scheduler takes commands */
-void sim_stores_release(struct sim *s);
+/* master.c: k is the master's number */
+void sim_master_start(struct sim *s, size_t k);
+void sim_master_crash(struct sim *s, size_t k);
+void sim_master_message(struct sim *s, size_t k, uint64_t link, const struct mu_msg *m);
+void sim_master_link_closed(struct sim *s, size_t k, uint64_t link);
+void sim_command(struct sim *s,
+                 size_t k,
+                 const struct mu_command_request *cmd,
+                 uint64_t token);
+/* The master whose scheduler takes commands, or MASTERS_MAX. */
+size_t sim_ready(const struct sim *s);
+/* It acts as the leader at this moment: it leads, and its lease holds. */
+bool sim_leads(const struct sim *s, size_t k);
+void sim_master_elected(struct sim *s, size_t k, uint64_t epoch);
+void sim_master_lost(struct sim *s, size_t k, const char *why);
+void sim_master_release(struct sim *s, size_t k);
+/* An event of this process, unless the process dies before; while it is frozen it waits.
+ */
+struct event *sim_master_later(struct sim *s,
+                               size_t k,
+                               uint64_t delay,
+                               const char *name,
+                               void (*run)(struct sim *s, struct event *e));
+/* For the head of such an event's run: false: not now, or not any more. */
+bool sim_master_runs(struct sim *s, struct event *e);
+void sim_master_step(struct sim *s, size_t k, struct master_event *ev);
+void sim_scheduler_step(struct sim *s, size_t k, struct scheduler_event *ev);
+
+/* election.c */
+void sim_election_start(struct sim *s, size_t k); /* a process has started */
+void sim_election_join(struct sim *s, size_t k);
+void sim_election_leave(struct sim *s,
+                        size_t k); /* gives up: its znode is deleted when it can be */
+void sim_election_died(struct sim *s, size_t k);
+size_t sim_election_leader(const struct sim *s); /* as ZooKeeper has it, or MASTERS_MAX */
+void sim_election_depose(struct sim *s, size_t k);
+bool sim_is_cut(const struct sim *s, size_t k); /* from agents and users */
+
+/* store.c */
+struct commit *sim_commit_create(struct sim *s, size_t k, bool is_apps, uint64_t token);
+void sim_commit_add(struct commit *c, struct mu_buf *key, struct mu_buf *value);
+void sim_commit_submit(struct sim *s, size_t k, struct commit *c);
+void sim_commits_lost(struct sim *s, size_t k); /* the process dies, or stops to lead */
+void sim_recover(struct sim *s, size_t k, uint64_t epoch);
+void sim_load(struct sim *s, size_t k, uint64_t epoch);
+void sim_store_release(struct store *store);
 
 /* agent.c */
 void sim_agent_start(struct sim *s, size_t i);
@@ -170,13 +239,14 @@ void sim_agent_deliver(
     const struct mu_msg *m); /* from the master, with the link's delay */
 void sim_agent_cut(struct sim *s,
                    size_t i); /* the connection breaks; both ends are told later */
+void sim_agent_new_leader(struct sim *s, size_t i, size_t k); /* it will be told */
 void sim_agent_release(struct sim *s, size_t i);
 size_t sim_running_containers(const struct sim *s, size_t i);
 
 /* user.c */
 void sim_user_start(struct sim *s);
 void sim_user_reply(struct sim *s, uint64_t token, const struct scheduler_reply *reply);
-void sim_user_master_died(struct sim *s);
+void sim_user_master_died(struct sim *s, size_t k);
 
 /* checks.c */
 void sim_check_always(struct sim *s);

@@ -21,7 +21,7 @@ void sim_user_reply(struct sim *s, uint64_t token, const struct scheduler_reply 
         }
         t->token = 0;
         sim_story(s, "the user is answered %d for %s", reply->status, t->id);
-        if (reply->status == 0) {
+        if (reply->status == 0 && !sim_chance(s, s->faults.lost_reply)) {
             s->acknowledged++;
             t->exists = t->want_exists;
             t->instances = t->want_instances;
@@ -41,11 +41,11 @@ void sim_user_reply(struct sim *s, uint64_t token, const struct scheduler_reply 
 }
 
 /* No answer will come: each command under way may have been stored or not. */
-void sim_user_master_died(struct sim *s)
+void sim_user_master_died(struct sim *s, size_t k)
 {
     for (size_t i = 0; i < s->app_count; i++) {
         struct app_truth *t = &s->apps[i];
-        if (t->token != 0) {
+        if (t->token != 0 && t->asked == k) {
             t->token = 0;
             t->unsure = true;
             t->maybe_exists = t->want_exists;
@@ -65,10 +65,11 @@ static void take_app(void *arg, const void *row)
     seen->app = mu_app_clone(((const struct mu_app_row *)row)->app);
 }
 
-static struct mu_app *look_up(struct sim *s, const char *id)
+static struct mu_app *look_up(struct sim *s, size_t k, const char *id)
 {
     struct seen seen = {0};
-    (void)scheduler_query(s->scheduler, &s->now, MU_Q_APPS, id, take_app, &seen);
+    (void)scheduler_query(s->masters[k].scheduler, &s->now, MU_Q_APPS, id, take_app,
+                          &seen);
     return seen.app;
 }
 
@@ -82,7 +83,7 @@ static void submit(struct sim *s, struct app_truth *t, struct mu_command_request
     s->commands++;
     sim_story(s, "the user wants %s: %s, %u instances of '%s'", t->id,
               t->want_exists ? "there" : "gone", t->want_instances, t->want_cmd);
-    sim_command(s, cmd, t->token);
+    sim_command(s, t->asked, cmd, t->token);
 }
 
 static void put(struct sim *s, struct app_truth *t, struct mu_app *app)
@@ -128,7 +129,8 @@ static void take_task(void *arg, const void *row)
 static void kill_one(struct sim *s, struct app_truth *t, const struct mu_app *app)
 {
     struct victim v = {{0}};
-    (void)scheduler_query(s->scheduler, &s->now, MU_Q_APP_TASKS, t->id, take_task, &v);
+    (void)scheduler_query(s->masters[t->asked].scheduler, &s->now, MU_Q_APP_TASKS, t->id,
+                          take_task, &v);
     const char *ids[] = {v.id};
     struct mu_command_request cmd = {
         .type = MU_CMD_TASKS_KILL, .ids = ids, .id_count = 1};
@@ -174,10 +176,12 @@ static void on_user(struct sim *s, struct event *e)
     }
     sim_later(s, sim_rand(s, 200, 20000), "user", on_user);
     struct app_truth *t = &s->apps[sim_rand(s, 0, s->app_count - 1)];
-    if (!sim_ready(s) || t->token != 0) {
+    size_t k = sim_ready(s);
+    if (k == MASTERS_MAX || t->token != 0) {
         return;
     }
-    struct mu_app *app = look_up(s, t->id);
+    t->asked = k;
+    struct mu_app *app = look_up(s, k, t->id);
     if (t->unsure) { /* look which of the two it became, as a careful user does */
         t->exists = app != NULL;
         t->instances = app == NULL ? 0 : app->instances;
