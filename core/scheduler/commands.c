@@ -294,10 +294,7 @@ void proposal_committed(struct scheduler *s,
         mu_auto_free char *why =
             mu_xasprintf("the registry could not store the change: %s", text);
         reply_error(s, p->command->token,
-                    status == MU_E_FENCED ? MU_E_NOT_LEADER
-                    : status == -E2BIG    ? MU_E_LIMIT
-                                          : MU_E_UNAVAILABLE,
-                    why);
+                    status == -E2BIG ? MU_E_LIMIT : MU_E_UNAVAILABLE, why);
         /* too big is the user's affair, who is told */
         emit_log(s, status == -E2BIG ? MU_INFO : MU_ERROR, "%s", why);
         if (p->changes_tree) {

@@ -508,6 +508,12 @@ void reconcile_on_timer(struct scheduler *s);
 void reconcile_unsure(struct scheduler *s);
 void reconcile_watch_unsure(struct scheduler *s); /* a task became unsure */
 
+/* ---- scheduler.c ---- */
+
+/* This reign is over for a reason of its own: all state is dropped, as at STOP, and
+ * ABDICATE goes out. Nothing of the machine may be touched after it. */
+void scheduler_give_up(struct scheduler *s, const char *why);
+
 /* ---- load.c ---- */
 
 void load_begin(struct scheduler *s);

@@ -89,18 +89,25 @@ void scheduler_destroy(struct scheduler *s)
 
 static void stop(struct scheduler *s)
 {
+    if (s->link != LINK_DOWN) { /* a stopped one may have heard of it as well */
+        s->link = mu_sm_move(&link_sm, s->link, LINK_DOWN);
+    }
     if (s->state == SCHED_STOPPED) {
         return;
     }
     commands_fail_all(s, MU_E_NOT_LEADER,
                       "leadership was lost; whether the change was stored is not known");
     scheduler_clear(s);
-    if (s->link != LINK_DOWN) {
-        s->link = mu_sm_move(&link_sm, s->link, LINK_DOWN);
-    }
     s->state = mu_sm_move(&sched_sm, s->state, SCHED_STOPPED);
     (void)emit_event(s, MU_EV_LEADERSHIP_LOST);
     emit_log(s, MU_INFO, "scheduler stopped, all its state is dropped");
+}
+
+void scheduler_give_up(struct scheduler *s, const char *why)
+{
+    emit_log(s, MU_WARN, "scheduler gives up, what it knows may be out of date: %s", why);
+    stop(s);
+    (void)emit(s, SCHED_FX_ABDICATE);
 }
 
 static void start(struct scheduler *s, uint64_t epoch)

@@ -137,8 +137,9 @@ enum scheduler_effect_type {
     SCHED_FX_REPLY,    /* token, result (owned copies in this effect) */
     SCHED_FX_EVENT, /* event: publish to watches; borrowed from the machine, valid until
                        the next step */
-    SCHED_FX_ABDICATE,
-    SCHED_FX_LOG, /* level, text */
+    SCHED_FX_ABDICATE, /* asked for by a user; or it has stopped by itself (the registry
+                          is fenced, or its outcome unknown): withdraw, contend again */
+    SCHED_FX_LOG,      /* level, text */
 };
 struct scheduler_reply {
     int status;

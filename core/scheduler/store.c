@@ -4,7 +4,13 @@
  *
  * Acknowledgements and kills hang on their items: an update is acknowledged when its
  * consequence is durable, a KILL is sent when the decision is.
+ *
+ * A commit that was fenced, or whose outcome is unknown, ends the reign: the registry may
+ * hold what memory does not. Commands are looked at against memory, and one that changes
+ * nothing there is answered without a commit: it could promise what the next leader does
+ * not find. (core/master/recovery.c does the same.)
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -308,15 +314,25 @@ static struct store_op *find_op(struct scheduler *s, uint64_t token)
     return NULL;
 }
 
+static bool another_may_write(int status)
+{
+    return status == MU_E_FENCED || status == MU_E_UNKNOWN_OUTCOME ||
+           status == MU_E_NOT_LEADER || status == -ECANCELED;
+}
+
 void store_committed(struct scheduler *s, uint64_t token, int status, const char *text)
 {
     struct store_op *op = find_op(s, token);
     if (op == NULL) {
         return; /* of an earlier leadership */
     }
+    text = text != NULL && text[0] != '\0' ? text : mu_strerror(status);
+    if (another_may_write(status)) {
+        scheduler_give_up(s, text); /* answers its command, if it is of one */
+        return;
+    }
     mu_list_remove(&op->link);
     end_slowness(s, op);
-    text = text != NULL && text[0] != '\0' ? text : mu_strerror(status);
     items_committed(s, &op->items, status, text);
     if (op->launch != NULL) {
         launch_committed(s, op->launch, status, text);

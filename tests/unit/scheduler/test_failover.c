@@ -4,6 +4,8 @@
  */
 #include "world.h"
 
+#include <errno.h>
+
 #include "codec/scheduler_json.h"
 
 static struct mu_app *version(const char *id, uint32_t instances, const char *cmd)
@@ -544,6 +546,93 @@ static void waits_are_named_after_a_failover(void **state)
     world_close(&w);
 }
 
+/* ---- a registry that may have another writer, or the change ---- */
+
+static void stop(struct world *w)
+{
+    w->subscribed = w->connected = false;
+    world_step(w, &(struct scheduler_event){.type = SCHED_EV_STOP});
+}
+
+static void lead_again(struct world *w)
+{
+    world_start(w);
+    world_connect(w);
+    world_run(w);
+}
+
+/* The registry has three instances and memory has one: to take "one instance" for no
+ * change would be to promise what the next leader does not find. */
+static void nothing_is_promised_after_a_commit_of_unknown_outcome(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w);
+    world_put(&w, version("/a", 1, "v1"));
+    world_run(&w);
+    w.hold_commits = true;
+    uint64_t three = world_put(&w, version("/a", 3, "v1"));
+    uint64_t one = world_put(&w, version("/a", 1, "v1")); /* waits for its turn */
+    world_commit_one(&w, MU_E_UNKNOWN_OUTCOME);
+    assert_true(w.abdicated);
+    assert_int_equal(world_reply(&w, three)->status, MU_E_NOT_LEADER);
+    assert_int_equal(world_reply(&w, one)->status, MU_E_NOT_LEADER);
+    uint64_t late = world_put(&w, version("/a", 1, "v1"));
+    assert_int_equal(world_reply(&w, late)->status, MU_E_NOT_LEADER);
+    assert_int_equal(view_count(&w, MU_Q_APPS, NULL), MU_E_NOT_LEADER);
+    stop(&w);
+    w.hold_commits = false;
+    lead_again(&w);
+    assert_int_equal(view_app(&w, "/a").instances, 3);
+    assert_int_equal(view_app(&w, "/a").running, 3);
+    world_close(&w);
+}
+
+static void commit_that_another_leader_fenced_ends_the_reign(void **state)
+{
+    (void)state;
+    static const int codes[] = {MU_E_FENCED, MU_E_NOT_LEADER, -ECANCELED};
+    for (size_t i = 0; i < COUNT_OF(codes); i++) {
+        struct world w;
+        world_open(&w);
+        world_put(&w, version("/a", 1, "v1"));
+        world_run(&w);
+        mu_auto_free char *task = mu_xstrdup(fake_nth(&w, "/a", 0));
+        w.hold_commits = true;
+        fake_update(&w, task, MU_TASK_FINISHED); /* an item that is tried again else */
+        world_run(&w);
+        size_t acks = w.acks;
+        world_commit_one(&w, codes[i]);
+        assert_true(w.abdicated);
+        assert_int_equal(w.acks, acks);
+        assert_int_equal(scheduler_deadline_ms(w.s), UINT64_MAX); /* no trying again */
+        world_close(&w);
+    }
+}
+
+/* The link is told of after the reign is over, as a driver may do. */
+static void link_news_after_the_end_of_a_reign_do_not_subscribe_the_next(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w);
+    w.hold_commits = true;
+    world_put(&w, version("/a", 1, "v1"));
+    world_commit_one(&w, MU_E_UNKNOWN_OUTCOME);
+    w.subscribed = false;
+    world_connect(&w);
+    stop(&w);
+    w.hold_commits = false;
+    w.connected = true; /* whoever speaks now is heard */
+    world_start(&w);
+    assert_false(w.subscribed);
+    world_connect(&w);
+    world_run(&w);
+    assert_true(w.subscribed);
+    assert_int_equal(view_app(&w, "/a").running, 1);
+    world_close(&w);
+}
+
 /* ---- a registry that does not answer ---- */
 
 static void silent_registry_is_told_of(void **state)
@@ -620,6 +709,9 @@ int main(void)
         cmocka_unit_test(kill_is_sent_again_as_soon_as_the_task_is_heard_of),
         cmocka_unit_test(unreachable_task_is_not_given_up_before_news_of_it),
         cmocka_unit_test(waits_are_named_after_a_failover),
+        cmocka_unit_test(nothing_is_promised_after_a_commit_of_unknown_outcome),
+        cmocka_unit_test(commit_that_another_leader_fenced_ends_the_reign),
+        cmocka_unit_test(link_news_after_the_end_of_a_reign_do_not_subscribe_the_next),
         cmocka_unit_test(silent_registry_is_told_of),
         cmocka_unit_test(launch_that_waits_for_the_registry_says_so),
     };

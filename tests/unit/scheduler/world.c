@@ -67,7 +67,7 @@ void world_commit_one(struct world *w, int status)
     assert_true(w->commits.count > 0);
     struct world_commit c = w->commits.v[0];
     MU_VEC_REMOVE(&w->commits, 0);
-    if (status < 0) {
+    if (status < 0 && status != MU_E_UNKNOWN_OUTCOME) {
         drop_commit(&c);
     } else {
         make_durable(w, &c);

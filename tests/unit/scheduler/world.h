@@ -119,7 +119,8 @@ void world_disconnect(struct world *w);
 void world_crash(struct world *w); /* and start again from what is durable */
 void world_run(struct world *w);
 void world_advance(struct world *w, uint64_t ms);
-/* Let the oldest held commit become durable (or fail) and be answered. */
+/* Let the oldest held commit become durable (or fail) and be answered. With
+ * MU_E_UNKNOWN_OUTCOME it is durable, though the scheduler cannot know. */
 void world_commit_one(struct world *w, int status);
 
 /* Returns the number of the command; see world_reply. */
