@@ -7,6 +7,8 @@
 
 #include <muster/time.h>
 
+#include "hops.h"
+
 enum { ERROR_BODY_MAX = 256 * 1024 };
 
 /* The configured origin that the request comes from, "*" if all are allowed, or NULL. */
@@ -162,19 +164,27 @@ static const char *not_ready_text(int code)
     }
 }
 
-static void retry_later(struct mrt *m, struct mu_http_exchange *x, const char *text)
+static void
+retry_later(struct mrt *m, struct mu_http_exchange *x, const char *text, bool not_taken)
 {
-    static const struct mu_http_header retry = {"Retry-After", "1"};
+    static const struct mu_http_header extra[] = {{"Retry-After", "1"},
+                                                  {MRT_NOT_TAKEN, "not the leader"}};
     struct mu_buf body;
     mu_buf_init(&body, ERROR_BODY_MAX);
     write_message(&body, text);
-    mrt_answer_with(m, x, 503, MRT_JSON, &body, &retry, 1);
+    mrt_answer_with(m, x, 503, MRT_JSON, &body, extra, not_taken ? 2 : 1);
     mu_buf_release(&body);
+}
+
+void mrt_answer_retry(struct mrt *m, struct mu_http_exchange *x, const char *text)
+{
+    retry_later(m, x, text, false);
 }
 
 void mrt_answer_not_ready(struct mrt *m, struct mu_http_exchange *x, int code)
 {
-    retry_later(m, x, not_ready_text(code));
+    retry_later(m, x, not_ready_text(code),
+                mrt_hops_was_passed(m->host->http_request_of(x)));
 }
 
 static void answer_conflict(struct mrt *m,
@@ -249,11 +259,8 @@ void mrt_answer_failure(struct mrt *m,
     case MU_E_UNSUPPORTED:
         mrt_answer_message(m, x, 501, "%s", text);
         break;
-    case MU_E_NOT_LEADER:
-        mrt_answer_not_ready(m, x, r->status);
-        break;
-    default: /* unavailable, fenced, outcome unknown: another node may do it */
-        retry_later(m, x, text);
+    default: /* unavailable, fenced, outcome unknown: the text says which */
+        mrt_answer_retry(m, x, text);
         break;
     }
 }

@@ -48,7 +48,10 @@ void mrt_answer_problems(struct mrt *m,
 void mrt_answer_not_json(struct mrt *m,
                          struct mu_http_exchange *x,
                          const struct mu_error *err);
-/* A negative code of mrt_ready or of a call into the core: 503 with Retry-After. */
+/* 503 with Retry-After. */
+void mrt_answer_retry(struct mrt *m, struct mu_http_exchange *x, const char *text);
+/* The same for a negative code of mrt_ready or of a query: nothing has been done, so a
+ * master that has passed the request on may send it to another one (hops.h). */
 void mrt_answer_not_ready(struct mrt *m, struct mu_http_exchange *x, int code);
 /* A command that failed, in Marathon's words. */
 void mrt_answer_failure(struct mrt *m,

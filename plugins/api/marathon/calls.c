@@ -10,6 +10,7 @@
 #include "alloc.h"
 #include "arguments.h"
 #include "query.h"
+#include "routes.h"
 
 static void unlink_call(struct mrt_call *c)
 {
@@ -29,7 +30,8 @@ static void free_call(struct mrt_call *c)
     free(c);
 }
 
-/* Let the first in the list run, and the next ones as long as they end at once. */
+/* Let the first in the list run, and the next ones as long as they end at once. If this
+ * process leads no more they begin anew, as requests to a standby. */
 static void pump(struct mrt *m)
 {
     if (m->pumping) {
@@ -38,10 +40,11 @@ static void pump(struct mrt *m)
     m->pumping = true;
     while (m->calls != NULL && !m->calls->submitted) {
         struct mrt_call *c = m->calls;
-        int rc = mrt_ready(m);
-        if (rc < 0) {
-            mrt_answer_not_ready(m, c->rq.x, rc);
+        if (mrt_ready(m) < 0) {
+            struct mrt_request rq = c->rq;
+            m->host->http_on_close(rq.x, NULL, NULL);
             mrt_call_end(c);
+            mrt_dispatch(&rq);
         } else {
             c->run(c); /* ends it, or submits */
         }
@@ -127,7 +130,9 @@ void mrt_call_submit(struct mrt_call *c,
     c->submitted = true;
     int rc = m->core->submit(m->core, cmd, on_result, c, &err);
     mu_buf_release(&uri);
-    if (rc < 0) {
+    if (rc == MU_E_NOT_LEADER) {
+        mrt_call_not_ready(c, rc);
+    } else if (rc < 0) {
         const struct mu_command_result failed = {
             .struct_size = sizeof(failed), .status = rc, .text = err.text};
         mrt_answer_failure(m, c->rq.x, &failed);

@@ -180,8 +180,8 @@ void mrt_info(struct mrt_request *rq)
 {
     struct mrt *m = rq->m;
     struct self self = {.framework_id = ""};
-    char leader[2 * MRT_NAME_MAX];
-    bool has_leader = mrt_leader(m, leader, sizeof(leader));
+    struct mrt_leader leader;
+    bool has_leader = mrt_find_leader(m, &leader);
     struct mu_pairs flags;
     struct mu_buf body;
     struct mu_jw w;
@@ -195,7 +195,7 @@ void mrt_info(struct mrt_request *rq)
     mu_jw_kv_string(&w, "version", DIALECT_VERSION);
     mu_jw_kv_string(&w, "buildref", self.version);
     mu_jw_kv_bool(&w, "elected", m->leads);
-    mu_jw_kv_string(&w, "leader", has_leader ? leader : NULL);
+    mu_jw_kv_string(&w, "leader", has_leader ? leader.name : NULL);
     mu_jw_kv_string(&w, "frameworkId",
                     self.framework_id[0] == '\0' ? NULL : self.framework_id);
     mu_jw_key(&w, "marathon_config");
@@ -219,8 +219,8 @@ void mrt_info(struct mrt_request *rq)
 
 void mrt_leader_get(struct mrt_request *rq)
 {
-    char leader[2 * MRT_NAME_MAX];
-    if (!mrt_leader(rq->m, leader, sizeof(leader))) {
+    struct mrt_leader leader;
+    if (!mrt_find_leader(rq->m, &leader)) {
         mrt_answer_message(rq->m, rq->x, 404, "There is no leader");
         return;
     }
@@ -229,7 +229,7 @@ void mrt_leader_get(struct mrt_request *rq)
     mu_buf_init(&body, BODY_MAX);
     mu_jw_init(&w, &body);
     mu_jw_object_begin(&w);
-    mu_jw_kv_string(&w, "leader", leader);
+    mu_jw_kv_string(&w, "leader", leader.name);
     mu_jw_object_end(&w);
     mrt_answer(rq->m, rq->x, 200, &body);
     mu_buf_release(&body);

@@ -41,8 +41,9 @@ struct mrt {
     struct mrt_stream *streams;
     struct mu_watch *watch; /* there while there are streams */
     struct mu_timer *heartbeat;
-    struct mrt_passage *passages; /* of standby.c, the last one first */
+    struct mrt_passage *passages; /* of standby.c, oldest first */
     size_t passage_count, passages_asking;
+    size_t passage_bytes; /* of their requests' bodies */
     struct mu_timer *passage_poll;
 
     bool stopping;
@@ -57,15 +58,24 @@ struct mrt_request {
     struct mu_http_exchange *x;
     const struct mu_http_request *http;
     const struct resource *resource;        /* of routes; NULL: there is none */
+    bool is_stream;                         /* of events: it has no end */
     char id[MU_APP_ID_MAX];                 /* of an app or group in the URL, absolute */
     char sub[MU_APP_ID_MAX + MU_UUID_TEXT]; /* a task id, version or deployment id */
 };
 
 /* 0, MU_E_NOT_LEADER or MU_E_UNAVAILABLE (still loading). */
 int mrt_ready(struct mrt *m);
-/* "host:port" of the leader's Marathon API into out; false: there is none, or it is not
- * known. */
-bool mrt_leader(struct mrt *m, char *out, size_t cap);
+/* Who leads, as far as this process knows. */
+struct mrt_leader {
+    char
+        name[MRT_NAME_MAX + 16]; /* "host:port" of its Marathon API, to be told to others;
+                                    of its Mesos API if target is ""; "": nobody */
+    char target[MRT_NAME_MAX + 16]; /* the same to connect to, by address where it is
+                                       known; "": another system's, with no such API */
+    bool is_self;
+};
+/* Is there a leader with a Marathon API? */
+bool mrt_find_leader(struct mrt *m, struct mrt_leader *out);
 /* Something has ended: is the stop complete now? */
 void mrt_maybe_stopped(struct mrt *m);
 

@@ -1,7 +1,8 @@
-/* See query.h, and mrt_ready and mrt_leader of marathon.h. */
+/* See query.h, and mrt_ready and mrt_find_leader of marathon.h. */
 #include "query.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "alloc.h"
 
@@ -138,15 +139,25 @@ static void on_scheduler(void *arg, const void *row)
     (void)snprintf(x->m->role, sizeof(x->m->role), "%s", r->role == NULL ? "*" : r->role);
 }
 
+static void write_address(char *out, size_t cap, const char *host, uint32_t port)
+{
+    bool is_ip6 = strchr(host, ':') != NULL;
+    (void)snprintf(out, cap, is_ip6 ? "[%.*s]:%u" : "%.*s:%u", MRT_NAME_MAX - 1, host,
+                   (unsigned)port);
+}
+
+static bool is_given(const char *text)
+{
+    return text != NULL && text[0] != '\0';
+}
+
 static void on_process(void *arg, const void *row)
 {
     const struct mu_process_row *r = row;
     struct mrt *m = arg;
-    const char *host =
-        r->hostname == NULL || r->hostname[0] == '\0' ? r->ip : r->hostname;
+    const char *host = is_given(r->hostname) ? r->hostname : r->ip;
     if (host != NULL && r->marathon_port != 0) {
-        (void)snprintf(m->self, sizeof(m->self), "%.255s:%u", host,
-                       (unsigned)r->marathon_port);
+        write_address(m->self, sizeof(m->self), host, r->marathon_port);
     }
 }
 
@@ -164,34 +175,36 @@ int mrt_ready(struct mrt *m)
     return x.recovered ? 0 : MU_E_UNAVAILABLE;
 }
 
-struct leader_text {
-    char *out;
-    size_t cap;
-    bool known;
-};
-
+/* Masters reach each other by address, as agents reach them: a name may mean nothing
+ * here. People and browsers are given the name. */
 static void on_master(void *arg, const void *row)
 {
     const struct mu_master_row *r = row;
-    struct leader_text *t = arg;
-    if (r->leader != NULL && r->leader->app_port != 0) {
-        const char *host =
-            r->leader->hostname != NULL ? r->leader->hostname : r->leader->ip;
-        if (host != NULL) {
-            (void)snprintf(t->out, t->cap, "%s:%u", host, (unsigned)r->leader->app_port);
-            t->known = true;
-        }
+    const struct mu_member *l = r->leader;
+    struct mrt_leader *out = arg;
+    if (l == NULL || (!is_given(l->hostname) && !is_given(l->ip))) {
+        return;
     }
+    const char *name = is_given(l->hostname) ? l->hostname : l->ip;
+    write_address(out->name, sizeof(out->name), name,
+                  l->app_port != 0 ? l->app_port : l->port);
+    if (l->app_port != 0) {
+        write_address(out->target, sizeof(out->target), is_given(l->ip) ? l->ip : name,
+                      l->app_port);
+    }
+    out->is_self = r->id != NULL && l->id != NULL && strcmp(r->id, l->id) == 0;
 }
 
-bool mrt_leader(struct mrt *m, char *out, size_t cap)
+bool mrt_find_leader(struct mrt *m, struct mrt_leader *out)
 {
-    struct leader_text t = {out, cap, false};
+    *out = (struct mrt_leader){.is_self = false};
     (void)mrt_ready(m);
     if (m->leads && m->self[0] != '\0') {
-        (void)snprintf(out, cap, "%s", m->self);
-        return true;
+        memcpy(out->name, m->self, sizeof(out->name));
+        memcpy(out->target, m->self, sizeof(out->target));
+        out->is_self = true;
+    } else {
+        (void)m->core->query(m->core, MU_Q_MASTER, NULL, on_master, out);
     }
-    (void)m->core->query(m->core, MU_Q_MASTER, NULL, on_master, &t);
-    return t.known;
+    return out->target[0] != '\0';
 }

@@ -13,11 +13,17 @@
 #include "handlers.h"
 #include "standby.h"
 
+enum who {
+    LEADER, /* with the app scheduler's state loaded */
+    ANY,    /* of itself */
+    BEST,   /* the leader, as long as there is one to be asked; else any, of itself */
+};
+
 struct method {
     const char *name;
     void (*read)(struct mrt_request *rq);
     void (*change)(struct mrt_call *c);
-    bool local; /* answered by any master, without the app scheduler's state */
+    enum who who;
 };
 
 struct resource {
@@ -41,15 +47,19 @@ struct mrt_binding {
 
 #define READ(name, handler)                                                              \
     {                                                                                    \
-        name, handler, NULL, false                                                       \
+        name, handler, NULL, LEADER                                                      \
     }
 #define LOCAL(name, handler)                                                             \
     {                                                                                    \
-        name, handler, NULL, true                                                        \
+        name, handler, NULL, ANY                                                         \
+    }
+#define BEST_OF(name, handler)                                                           \
+    {                                                                                    \
+        name, handler, NULL, BEST                                                        \
     }
 #define CHANGE(name, handler)                                                            \
     {                                                                                    \
-        name, NULL, handler, false                                                       \
+        name, NULL, handler, LEADER                                                      \
     }
 
 static const struct resource apps = {
@@ -80,8 +90,8 @@ static const struct resource tasks_delete = {{CHANGE("POST", mrt_tasks_delete)}}
 static const struct resource queue = {{READ("GET", mrt_queue_list)}};
 static const struct resource queue_delay = {{CHANGE("DELETE", mrt_queue_reset)}};
 static const struct resource events = {{READ("GET", mrt_events_stream)}};
-static const struct resource info = {{LOCAL("GET", mrt_info)}};
-static const struct resource leader = {
+static const struct resource info = {{BEST_OF("GET", mrt_info)}};
+static const struct resource leadership = {
     {LOCAL("GET", mrt_leader_get), CHANGE("DELETE", mrt_leader_delete)}};
 static const struct resource ping = {{LOCAL("GET", mrt_ping)}};
 static const struct resource config = {{LOCAL("GET", mrt_config)}};
@@ -256,7 +266,7 @@ static const struct pattern patterns[] = {
     {"/v2/events", &events, NULL},
     {"/v2/eventSubscriptions", &subscriptions, NULL},
     {"/v2/info", &info, NULL},
-    {"/v2/leader", &leader, NULL},
+    {"/v2/leader", &leadership, NULL},
     {"/v2/plugins", &plugins, NULL},
     {"/ping", &ping, NULL},
     {"/config", &config, NULL},
@@ -313,7 +323,22 @@ static const struct method *find_method(const struct resource *r, const char *na
     return NULL;
 }
 
-static void dispatch(struct mrt_request *rq)
+/* May this process answer by itself? ready: of mrt_ready. */
+static bool is_answered_here(struct mrt *m, const struct method *method, int ready)
+{
+    struct mrt_leader leader;
+    switch (method->who) {
+    case ANY:
+        return true;
+    case BEST:
+        return ready != MU_E_NOT_LEADER || !mrt_find_leader(m, &leader) || leader.is_self;
+    case LEADER:
+        break;
+    }
+    return ready == 0;
+}
+
+void mrt_dispatch(struct mrt_request *rq)
 {
     struct mrt *m = rq->m;
     const struct resource *r = rq->resource;
@@ -325,11 +350,13 @@ static void dispatch(struct mrt_request *rq)
     const struct method *method = find_method(r, rq->http->method);
     if (method == NULL) {
         answer_allow(rq, r);
-    } else if (m->stopping ||
-               (!method->local && ready < 0 && (m->roles & MU_ROLE_MASTER) == 0)) {
-        mrt_answer_not_ready(m, rq->x, m->stopping ? MU_E_NOT_LEADER : ready);
-    } else if (!method->local && ready < 0) {
-        mrt_standby_take(rq, ready, dispatch);
+    } else if (m->stopping) {
+        mrt_answer_not_ready(m, rq->x, MU_E_NOT_LEADER);
+    } else if (!is_answered_here(m, method, ready) && (m->roles & MU_ROLE_MASTER) == 0) {
+        mrt_answer_not_ready(m, rq->x, ready);
+    } else if (!is_answered_here(m, method, ready)) {
+        rq->is_stream = method->read == mrt_events_stream;
+        mrt_standby_take(rq, ready, mrt_dispatch);
     } else if (m->max_requests > 0 &&
                (int64_t)(m->call_count + m->pages_count) >= m->max_requests) {
         mrt_answer_message(m, rq->x, 503, "Too many concurrent requests: %lld allowed.",
@@ -351,7 +378,7 @@ on_request(void *arg, struct mu_http_exchange *x, const struct mu_http_request *
     if (b->pattern->resolve != NULL) {
         rq.resource = b->pattern->resolve(&rq, tail);
     }
-    dispatch(&rq);
+    mrt_dispatch(&rq);
 }
 
 int mrt_routes_register(struct mrt *m, struct mu_error *err)

@@ -7,5 +7,7 @@
 /* Registers everything on listener "marathon". */
 int mrt_routes_register(struct mrt *m, struct mu_error *err);
 void mrt_routes_release(struct mrt *m);
+/* Begin a request (again) whose resource is known: answered here, kept or passed on. */
+void mrt_dispatch(struct mrt_request *rq);
 
 #endif

@@ -99,11 +99,14 @@ struct fake {
     struct mu_http_exchange *exchanges;
     struct fake_timer *timers;
     struct mu_http_call *calls; /* not answered, oldest first */
+    double kept;                /* what the gauge of standby.c says */
     uint64_t now_ms;
     bool stopped;
     /* the core's state, for tests to change */
     bool leads, recovered;
     const char *role, *leader_host; /* of another master; NULL: none */
+    const char *leader_ip;
+    bool leader_is_foreign; /* another system's: it names no port of Marathon's */
     struct fake_app apps[1200];
     size_t app_count;
     const struct mu_deployment_row *deployments;

@@ -174,16 +174,20 @@ query_apps(struct fake *f, uint32_t type, const char *key, mu_row_cb cb, void *a
 static int query_self(struct fake *f, uint32_t type, mu_row_cb cb, void *arg)
 {
     const struct mu_member leader = {.struct_size = sizeof(leader),
+                                     .id = "m-other",
                                      .hostname = f->leader_host,
+                                     .ip = f->leader_ip,
                                      .port = 5050,
-                                     .app_port = 8081};
+                                     .app_port = f->leader_is_foreign ? 0 : 8081};
     const struct mu_scheduler_row scheduler = {.framework_id = "fw-1",
                                                .connected = true,
                                                .recovered = f->recovered,
                                                .name = "marathon",
                                                .role = f->role};
-    const struct mu_master_row master = {
-        .leading = f->leads, .leader = f->leader_host != NULL ? &leader : NULL};
+    const struct mu_master_row master = {.id = "m-us",
+                                         .leading = f->leads,
+                                         .leader =
+                                             f->leader_host != NULL ? &leader : NULL};
     const struct mu_process_row process = {
         .version = "9.9", .hostname = "us", .marathon_port = 8080};
     const struct mu_flag_row flag_rows[] = {{"zk", "zk://me:secret@z1:2181/mesos"},

@@ -191,6 +191,18 @@ error_body(const struct mu_host *h, const char *listener, mu_http_error_body_cb 
     of(h)->error_body = cb;
 }
 
+static void counter_add(const struct mu_host *h, const char *name, double delta)
+{
+    (void)h;
+    assert_true(strlen(name) > 0 && delta > 0);
+}
+
+static void gauge_set(const struct mu_host *h, const char *name, double value)
+{
+    assert_string_equal(name, "marathon.standby.kept.gauge");
+    of(h)->kept = value;
+}
+
 static void each_metric(const struct mu_host *h,
                         void (*cb)(void *arg, const char *name, double value),
                         void *arg)
@@ -250,8 +262,8 @@ void fake_call_answer(struct fake *f,
     struct mu_http_call *call = f->calls;
     assert_non_null(call);
     f->calls = call->next;
-    struct mu_http_header list[8];
-    char *texts[8];
+    struct mu_http_header list[300];
+    char *texts[300];
     size_t count = 0;
     for (; headers != NULL && headers[count] != NULL; count++) {
         texts[count] = mu_xstrdup(headers[count]);
@@ -288,6 +300,8 @@ struct fake *fake_open(const char *const *flags)
         .wall_ms = host_wall,
         .timer_start = host_timer_start,
         .timer_cancel = host_timer_cancel,
+        .counter_add = counter_add,
+        .gauge_set = gauge_set,
         .metrics_each = each_metric,
         .http_route = host_route,
         .http_reply = http_reply,

@@ -105,8 +105,8 @@ static void failures_of_the_core_have_marathons_status_and_body(void **state)
          "{\"message\":\"All ports in the range [10000-20000) are already in use\"}"},
         {MU_E_LIMIT, "the change is too big", NULL, 422,
          "{\"message\":\"the change is too big\"}"},
-        {MU_E_NOT_LEADER, NULL, NULL, 503,
-         "{\"message\":\"This master does not lead at the moment. Please try again.\"}"},
+        {MU_E_NOT_LEADER, "whether the change was stored is not known", NULL, 503,
+         "{\"message\":\"whether the change was stored is not known\"}"},
         {MU_E_UNAVAILABLE, "the registry does not answer", NULL, 503,
          "{\"message\":\"the registry does not answer\"}"},
     };
@@ -286,7 +286,7 @@ static void clients_that_leave_take_only_waiting_changes_with_them(void **state)
     fake_close(f);
 }
 
-static void waiting_changes_are_refused_when_the_leadership_goes(void **state)
+static void waiting_changes_wait_on_when_the_leadership_goes(void **state)
 {
     (void)state;
     struct fake *f = fake_open(NULL);
@@ -296,6 +296,8 @@ static void waiting_changes_are_refused_when_the_leadership_goes(void **state)
     f->leads = false;
     fake_fail(f, MU_E_NOT_LEADER, NULL, NULL);
     assert_int_equal(x->status, 503);
+    assert_int_equal(y->status, 0);
+    fake_advance(f, 6000);
     assert_int_equal(y->status, 503);
     assert_string_equal(fake_header(y, "Retry-After"), "1");
     assert_null(fake_header(y, "X-Marathon-Leader"));
@@ -585,7 +587,7 @@ int main(void)
         cmocka_unit_test(what_get_answers_can_be_put_back),
         cmocka_unit_test(changes_wait_for_each_other),
         cmocka_unit_test(clients_that_leave_take_only_waiting_changes_with_them),
-        cmocka_unit_test(waiting_changes_are_refused_when_the_leadership_goes),
+        cmocka_unit_test(waiting_changes_wait_on_when_the_leadership_goes),
         cmocka_unit_test(too_many_waiting_changes_are_refused),
         cmocka_unit_test(many_updates_are_one_deployment),
         cmocka_unit_test(delete_and_restart),

@@ -251,8 +251,7 @@ static void standbys_and_loading_leaders_ask_to_come_again(void **state)
         struct mu_http_exchange *x =
             fake_ask(f, cases[i].method, cases[i].path, cases[i].body);
         fake_expect_answer(x, 503,
-                           "{\"message\":\"This master does not lead at the moment. "
-                           "Please try again.\"}");
+                           "{\"message\":\"Could not determine the current leader.\"}");
         assert_string_equal(fake_header(x, "Retry-After"), "1");
         f->leads = true;
         f->recovered = false;
