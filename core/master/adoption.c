@@ -152,6 +152,7 @@ void master_adopt(struct master *m,
                   struct mu_msg *reply)
 {
     uint64_t number = ++m->reign->reregistrations;
+    a->adopting = true;
     for (size_t i = 0; i < msg->record_count; i++) {
         const struct mu_task_record *r = &msg->records[i];
         if (r->info == NULL || r->terminal_acknowledged) {
@@ -173,6 +174,8 @@ void master_adopt(struct master *m,
             master_framework_settle(m, f); /* it may have been reopened for nothing */
         }
     }
+    a->adopting = false;
+    master_agent_recount(a);
     list_missing(m, a, reply);
 }
 

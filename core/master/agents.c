@@ -345,6 +345,19 @@ finish(struct master *m, struct master_agent *a, const struct mu_msg *msg, uint3
     master_returns_count(m, from);
 }
 
+/* The registry has a as admitted. */
+static void take_back(struct master *m, struct master_agent *a, const struct mu_msg *msg)
+{
+    leave_address(m, a);
+    set_info(a, msg->agent);
+    enter_address(m, a);
+    if (a->registered_ms == 0) {
+        a->registered_ms = m->now.wall_ms;
+    }
+    open_for_work(m, a);
+    finish(m, a, msg, a->came_from);
+}
+
 /* Wait for the registry to have a (again) as admitted. */
 static void
 readmit(struct master *m, struct master_agent *a, uint64_t link, const struct mu_msg *msg)
@@ -358,11 +371,11 @@ readmit(struct master *m, struct master_agent *a, uint64_t link, const struct mu
         master_agent_move(m, a, AGENT_READMITTING);
     }
     a->came_from = from;
-    mu_msg_copy(&a->waiting, msg);
     master_link_bind(m, &a->peer, link, NULL);
     if (as_recorded) {
-        master_agent_readmitted(m, a, &a->info);
+        take_back(m, a, msg);
     } else {
+        mu_msg_copy(&a->waiting, msg);
         master_commit(m, a, COMMIT_READMIT, msg->agent);
     }
 }
@@ -377,14 +390,7 @@ void master_agent_readmitted(struct master *m,
     struct mu_msg msg;
     mu_msg_move(&msg, &a->waiting);
     bool as_committed = same_info(committed, msg.agent);
-    leave_address(m, a);
-    set_info(a, msg.agent);
-    enter_address(m, a);
-    if (a->registered_ms == 0) {
-        a->registered_ms = m->now.wall_ms;
-    }
-    open_for_work(m, a);
-    finish(m, a, &msg, a->came_from);
+    take_back(m, a, &msg);
     if (!as_committed) { /* it dialled again meanwhile, and had changed */
         master_commit(m, a, COMMIT_UPDATE, msg.agent);
     }

@@ -55,11 +55,13 @@ static struct master_framework *create(struct master *m,
     f->state = state;
     mu_map_init(&f->tasks, mu_prng_next(&m->prng));
     mu_map_init(&f->completed_by_id, mu_prng_next(&m->prng));
+    mu_list_init(&f->live);
     mu_list_init(&f->offers);
     mu_list_init(&f->unreachable);
     mu_list_init(&f->completed);
     master_timer_init(&f->heartbeat, f);
     master_timer_init(&f->failover, f);
+    master_timer_init(&f->answer, f);
     f->registered_ms = m->now.wall_ms;
     void *before = mu_map_put(&m->reign->frameworks, f->info.id.s, f);
     MU_ASSERT(before == NULL);
@@ -95,6 +97,7 @@ void master_framework_destroy(struct master *m, struct master_framework *f)
     master_link_forget(m, &f->peer);
     master_timer_stop(m, &f->heartbeat);
     master_timer_stop(m, &f->failover);
+    master_timer_stop(m, &f->answer);
     f->state = FRAMEWORK_COMPLETED; /* so that the end of its last task moves nothing */
     mu_map_foreach_safe (e, &f->tasks) {
         master_task_destroy(m, e->value);
@@ -208,6 +211,7 @@ static void connect_link(struct master *m, struct master_framework *f, uint64_t 
     mu_msg_set_text(&last, "Framework failed over");
     master_link_bind(m, &f->peer, link, &last);
     mu_msg_release(&last);
+    f->to_answer = 0; /* the old connection had asked */
     move(f, FRAMEWORK_CONNECTED);
     master_timer_stop(m, &f->failover);
     allocator_activate_framework(&m->reign->allocator, &f->alloc, true);
@@ -296,6 +300,8 @@ static void hush(struct master *m, struct master_framework *f)
     master_link_forget(m, &f->peer);
     master_timer_stop(m, &f->heartbeat);
     master_timer_stop(m, &f->failover);
+    master_timer_stop(m, &f->answer);
+    f->to_answer = 0;
     end_offers(m, f);
     allocator_activate_framework(&m->reign->allocator, &f->alloc, false);
 }

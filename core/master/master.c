@@ -157,6 +157,9 @@ static void fire(struct master *m, const struct master_timer *t, uint64_t due_ms
     case TIMER_OFFER:
         master_offer_expired(m, t->owner);
         break;
+    case TIMER_ANSWER:
+        master_answer_some(m, t->owner);
+        break;
     case TIMER_RETURNS:
         master_returns_over(m);
         break;

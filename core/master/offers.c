@@ -61,15 +61,15 @@ void master_agent_book(struct master *m, struct master_task *t, int sign)
     struct master_agent *a = t->agent;
     struct master_framework *f = t->framework;
     const struct mu_resources *r = &t->info->resources;
-    bool fits = sign < 0 || mu_resources_contains(master_agent_free(a), r);
+    bool fits = sign < 0 || a->adopting || mu_resources_contains(master_agent_free(a), r);
     if (!fits && !mu_list_empty(&a->offers)) {
         master_agent_rescind(m, a); /* it was offered, but the agent says it is in use */
         fits = mu_resources_contains(master_agent_free(a), r);
     }
     t->holding = sign > 0;
-    if (a->irregular || !fits) {
+    if (!a->adopting && (a->irregular || !fits)) {
         master_agent_recount(a);
-    } else {
+    } else if (!a->adopting) {
         int status = sign > 0 ? mu_resources_add(&a->used, r, NULL)
                               : mu_resources_subtract(&a->used, r, NULL);
         MU_ASSERT(status == 0); /* regular agents' tasks do not overlap */

@@ -10,6 +10,9 @@
 
 #include "master/state.h"
 
+#define ANSWERS_AT_ONCE 1000u /* to an open question, in one step */
+#define ANSWERS_PAUSE_MS 10u
+
 static bool may_come_back(const struct master_agent *a)
 {
     bool recovered = a->state == AGENT_RECOVERED || a->came_from == AGENT_RECOVERED;
@@ -108,14 +111,34 @@ static void answer_one(struct master *m,
     }
 }
 
+/* A hundred thousand answers in one step would hold up all others, and fill the memory:
+ * who was answered about goes to the end of the list. */
+void master_answer_some(struct master *m, struct master_framework *f)
+{
+    for (size_t i = 0; f->to_answer > 0 && i < ANSWERS_AT_ONCE; i++) {
+        struct mu_list *first = mu_list_first(&f->live);
+        if (first == NULL) {
+            f->to_answer = 0;
+            break;
+        }
+        mu_list_remove(first);
+        mu_list_append(&f->live, first);
+        f->to_answer--;
+        answer_known(m, f, mu_list_entry(first, struct master_task, of_framework));
+    }
+    if (f->to_answer > 0) {
+        master_timer_set(m, &f->answer, TIMER_ANSWER, ANSWERS_PAUSE_MS);
+    }
+}
+
 void master_on_reconcile(struct master *m,
                          struct master_framework *f,
                          const struct mu_msg *msg)
 {
     if (msg->status_count == 0) {
-        mu_map_foreach (e, &f->tasks) {
-            answer_known(m, f, e->value);
-        }
+        f->to_answer = f->tasks.count; /* anew, if it was being answered */
+        master_timer_stop(m, &f->answer);
+        master_answer_some(m, f);
         return;
     }
     for (size_t i = 0; i < msg->status_count; i++) {

@@ -26,6 +26,7 @@ enum master_timer_kind {
     TIMER_HEARTBEAT,   /* framework */
     TIMER_FAILOVER,    /* framework: it did not come back in time */
     TIMER_OFFER,       /* offer: rescind it */
+    TIMER_ANSWER,      /* framework: go on with the answers to its open question */
     TIMER_RETURNS,     /* reign: the time for known agents to come back is over */
     TIMER_REMOVAL,     /* reign: the next agent may be marked unreachable */
     TIMER_GC           /* reign: look for old records */
@@ -69,6 +70,7 @@ struct master_agent {
     bool free_stale;
     bool has_reservations;     /* not all of it may be offered to every role */
     bool irregular;            /* its tasks use more than it has, or overlap */
+    bool adopting;             /* used is summed up when all its tasks are taken */
     struct master_timer timer; /* PING or AGENT_GRACE, as the state says */
     bool pong_missing;
     uint32_t missed_pongs;
@@ -101,6 +103,8 @@ struct master_framework {
     int64_t registered_ms, reregistered_ms, unregistered_ms; /* wall */
     struct alloc_framework alloc;
     struct mu_map tasks;        /* by task id: all that are not completed */
+    struct mu_list live;        /* the same: struct master_task.of_framework */
+    size_t to_answer;           /* about so many of them, of an open question */
     struct mu_list offers;      /* struct master_offer.of_framework */
     struct mu_list unreachable; /* struct master_task.ring, oldest first */
     size_t unreachable_count;
@@ -109,7 +113,7 @@ struct master_framework {
     struct mu_map completed_by_id; /* the newest of each id */
     struct quantities used, offered;
     struct mu_msg batch; /* OFFERS being filled during a run of the allocator */
-    struct master_timer heartbeat, failover;
+    struct master_timer heartbeat, failover, answer;
 };
 
 /* One status of a task's history, packed. */
@@ -126,6 +130,7 @@ struct master_task {
     struct master_framework *framework;
     struct master_agent *agent;    /* NULL once completed */
     struct mu_list on_agent, ring; /* ring: of the framework's unreachable or completed */
+    struct mu_list of_framework;   /* live; unlinked once completed */
     uint32_t state;                /* the latest known */
     bool holding;                  /* its resources are booked on the agent */
     bool unreachable;              /* its agent is; the state is the master's guess */
@@ -454,6 +459,8 @@ void master_send_update(struct master *m,
 void master_on_reconcile(struct master *m,
                          struct master_framework *f,
                          const struct mu_msg *msg);
+/* The next slice of the answers to an open question. */
+void master_answer_some(struct master *m, struct master_framework *f);
 void master_on_kill(struct master *m,
                     struct master_framework *f,
                     const struct mu_msg *msg);

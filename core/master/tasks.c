@@ -22,6 +22,8 @@ struct master_task *master_task_create(struct master *m,
     t->state = MU_TASK_STAGING;
     mu_list_init(&t->on_agent);
     mu_list_init(&t->ring);
+    mu_list_init(&t->of_framework);
+    mu_list_append(&f->live, &t->of_framework);
     mu_list_append(&a->tasks, &t->on_agent);
     void *before = mu_map_put(&f->tasks, info->id.s, t);
     MU_ASSERT(before == NULL);
@@ -41,6 +43,7 @@ static void detach(struct master *m, struct master_task *t)
     m->reign->by_state[t->state]--;
     (void)mu_map_remove(&t->framework->tasks, t->info->id.s);
     mu_list_remove(&t->on_agent);
+    mu_list_remove(&t->of_framework);
     t->agent = NULL;
     free(t->unacknowledged);
     t->unacknowledged = NULL;

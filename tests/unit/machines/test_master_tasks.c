@@ -525,6 +525,42 @@ static void returned_agent_without_the_task_ends_the_silence(void **state)
     kit_destroy(&k);
 }
 
+static void open_question_is_answered_in_slices(void **state)
+{
+    (void)state;
+    struct kit k;
+    kit_create(&k, NULL);
+    kit_elect(&k, 1);
+    kit_entry(&k, OLD_MASTER_ID "-S0", MASTER_AGENT_ADMITTED);
+    kit_recovered(&k, 0);
+    struct mu_msg msg;
+    reregister_msg(&msg, OLD_MASTER_ID "-S0", "host1");
+    for (int i = 0; i < 2500; i++) {
+        char task[16];
+        (void)snprintf(task, sizeof(task), "t%d", i);
+        add_record(&msg, OLD_MASTER_ID "-0000", task, MU_TASK_RUNNING);
+    }
+    kit_message(&k, kit_link(&k), &msg);
+    struct mu_framework_info info = framework_info(OLD_MASTER_ID "-0000", "fw");
+    uint64_t link = kit_subscribe_info(&k, &info);
+    mu_framework_info_release(&info);
+    kit_forget(&k);
+    kit_simple(&k, link, MU_MSG_RECONCILE);
+    assert_int_equal(kit_count(&k, link, MU_MSG_UPDATE), 1000);
+    kit_wait(&k, 10);
+    assert_int_equal(kit_count(&k, link, MU_MSG_UPDATE), 2000);
+    kit_simple(&k, link, MU_MSG_RECONCILE); /* asked anew: all again */
+    assert_int_equal(kit_count(&k, link, MU_MSG_UPDATE), 3000);
+    kit_wait(&k, 1000);
+    assert_int_equal(kit_count(&k, link, MU_MSG_UPDATE), 4500);
+    kit_forget(&k);
+    kit_simple(&k, link, MU_MSG_RECONCILE);
+    kit_close(&k, link); /* nobody is there for the rest */
+    kit_wait(&k, 1000);
+    assert_int_equal(kit_count(&k, link, MU_MSG_UPDATE), 1000);
+    kit_destroy(&k);
+}
+
 static void empty_registry_keeps_silent_towards_older_frameworks(void **state)
 {
     (void)state;
@@ -622,6 +658,7 @@ int main(void)
         cmocka_unit_test(unreachable_and_gone_agents_are_told_apart),
         cmocka_unit_test(nothing_is_said_while_a_recovered_agent_may_come_back),
         cmocka_unit_test(returned_agent_without_the_task_ends_the_silence),
+        cmocka_unit_test(open_question_is_answered_in_slices),
         cmocka_unit_test(empty_registry_keeps_silent_towards_older_frameworks),
         cmocka_unit_test(history_keeps_the_last_status_of_each_run_of_equal_states),
         cmocka_unit_test(metrics_follow_the_tasks),
