@@ -65,6 +65,7 @@ struct zks {
     size_t prepared; /* length of the part of the base path that is known to exist */
     uint64_t preparation;
     struct mu_timer *timer; /* by state: to try again, or to give up */
+    bool makes_path;        /* the base path, when it is missing */
     bool is_closing;
     mu_cb closed_cb;
     void *closed_arg;

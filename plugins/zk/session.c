@@ -16,6 +16,7 @@
 
 #define RETRY_MIN_MS 1000u
 #define RETRY_MAX_MS 60000u
+#define PATH_POLL_MS 500u /* until somebody who may has made the base path */
 /* Without this libzookeeper resolves all servers' names at each turn of its loop, which
  * is at each answer: most of a millisecond, times all the nodes of a registry that a new
  * leader reads. A lost connection resolves them anyhow. */
@@ -280,6 +281,11 @@ static void on_looked(void *arg, const struct zks_answer *a)
         free(st);
         return;
     }
+    if (a->rc == ZNONODE && !s->makes_path) {
+        set_timer(s, PATH_POLL_MS, on_retry);
+        free(st);
+        return;
+    }
     if (a->rc == ZNONODE) {
         char *part = zks_copy(s->url->path, st->len);
         zks_create(s, part, "", 0, 0, on_made, st);
@@ -449,6 +455,14 @@ void zks_restart(struct zks *s, const char *why)
     if (s->handle != NULL && !s->is_closing) {
         s->host->log(s->host, MU_WARN, "giving up the ZooKeeper session", "why=%s", why);
         give_up(s, ZSESSIONEXPIRED, why, 0);
+    }
+}
+
+void zks_make_path(struct zks *s)
+{
+    s->makes_path = true;
+    if (s->state == PREPARING) {
+        prepare(s);
     }
 }
 

@@ -53,6 +53,9 @@ struct zks *zks_open(const struct mu_host *host,
                      uint64_t timeout_ms,
                      const struct zks_events *events,
                      void *arg);
+/* Make the base path when it is missing; until this is called it is waited for. Whoever
+ * makes it gives it his credentials, so that is not for those who only look. */
+void zks_make_path(struct zks *s);
 /* closed_cb: no thread, handle, timer or callback of it is left, its memory neither. Open
  * operations are answered with ZCLOSING before, inside this call. The session is ended at
  * the server. Nothing may be asked on it from here on. */

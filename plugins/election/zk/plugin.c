@@ -396,6 +396,9 @@ static int zke_contend(void *instance, const struct mu_member *self, struct mu_e
             "election zk: this master's id, hostname or address is not a text");
     }
     zke_machine_set_self(e->machine, self);
+    if (e->session != NULL) {
+        zks_make_path(e->session);
+    }
     call_later(e, ZKE_EV_CONTEND);
     return 0;
 }
@@ -507,6 +510,9 @@ static int zke_start(void *instance, struct mu_error *err)
     (void)err; /* servers that are away are waited for */
     struct zke *e = instance;
     e->session = zks_open(e->host, &e->url, e->timeout_ms, &session_events, e);
+    if (e->info.len > 0) { /* it was asked to stand before */
+        zks_make_path(e->session);
+    }
     return 0;
 }
 

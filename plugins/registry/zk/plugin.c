@@ -201,6 +201,7 @@ static int zkr_start(void *instance, struct mu_error *err)
     (void)err; /* servers that are away are waited for */
     struct zkr *r = instance;
     r->session = zks_open(r->host, &r->url, r->timeout_ms, &session_events, r);
+    zks_make_path(r->session);
     return 0;
 }
 
