@@ -338,6 +338,13 @@ static void run_reset(struct scheduler *s, struct queued_command *c)
     commit_or_apply(s, p, &records);
 }
 
+/* Nothing to store: memory has it already. But is memory what the registry has? A leader
+ * that was deposed and does not know it yet is told so by a write, whatever it writes. */
+static void record_presence(const struct scheduler *s, struct record_list *out)
+{
+    record_framework(out, &s->framework_id);
+}
+
 static void run_change(struct scheduler *s, struct queued_command *c)
 {
     struct proposal *p = MU_NEW(struct proposal);
@@ -350,6 +357,9 @@ static void run_change(struct scheduler *s, struct queued_command *c)
         proposal_free(p);
     } else {
         record_proposal(s, p, &records);
+        if (records.count == 0) {
+            record_presence(s, &records);
+        }
         commit_or_apply(s, p, &records);
     }
     mu_strings_release(&o.conflicts);

@@ -88,6 +88,7 @@ static void unchanged_app_gives_a_deployment_that_is_over(void **state)
     WORLD(w);
     run_app(&w, make_app("/a", 1));
     uint64_t c = world_put(&w, make_app("/a", 1));
+    world_run(&w);
     assert_ok(&w, c);
     assert_int_equal(strlen(world_reply(&w, c)->deployment_id), 36);
     assert_int_equal(world_reply(&w, c)->apps, 1);

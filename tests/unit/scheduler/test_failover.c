@@ -588,6 +588,29 @@ static void nothing_is_promised_after_a_commit_of_unknown_outcome(void **state)
     world_close(&w);
 }
 
+/* Memory is what the registry had before another leader came: deposed, but not told yet,
+ * this one must not take a command for done because it finds nothing to change. */
+static void command_that_changes_nothing_is_answered_by_the_registry(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w);
+    world_put(&w, version("/a", 1, "v1"));
+    world_run(&w);
+    w.hold_commits = true;
+    uint64_t same = world_put(&w, version("/a", 1, "v1"));
+    world_run(&w);
+    assert_false(world_reply(&w, same)->seen);
+    world_commit_one(&w, 0);
+    assert_ok(&w, same);
+    assert_int_equal(view_app(&w, "/a").deployments, 0);
+    uint64_t fenced = world_put(&w, version("/a", 1, "v1"));
+    world_run(&w);
+    world_commit_one(&w, MU_E_FENCED);
+    assert_int_equal(world_reply(&w, fenced)->status, MU_E_NOT_LEADER);
+    world_close(&w);
+}
+
 static void commit_that_another_leader_fenced_ends_the_reign(void **state)
 {
     (void)state;
@@ -710,6 +733,7 @@ int main(void)
         cmocka_unit_test(unreachable_task_is_not_given_up_before_news_of_it),
         cmocka_unit_test(waits_are_named_after_a_failover),
         cmocka_unit_test(nothing_is_promised_after_a_commit_of_unknown_outcome),
+        cmocka_unit_test(command_that_changes_nothing_is_answered_by_the_registry),
         cmocka_unit_test(commit_that_another_leader_fenced_ends_the_reign),
         cmocka_unit_test(link_news_after_the_end_of_a_reign_do_not_subscribe_the_next),
         cmocka_unit_test(silent_registry_is_told_of),
