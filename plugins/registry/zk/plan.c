@@ -7,9 +7,8 @@
 
 #include "zk/alloc.h"
 
-#define REQUEST_MAX                                                                      \
-    (900u * 1024)                /* ZooKeeper's limit is 0xfffff; the rest is reserve    \
-                                  */
+/* ZooKeeper's limit is 0xfffff; the rest is for what it adds when it writes it down. */
+#define REQUEST_MAX (900u * 1024)
 #define INLINE_MAX (128u * 1024) /* a bigger value goes into chunks in any case */
 #define CHUNK_MIN 1024u          /* a smaller one never: a reference is as long */
 #define OP_BYTES 192u            /* of one operation beside its path and data, at most */
@@ -28,8 +27,19 @@ static size_t cost_of(const struct mu_registry_op *op,
     if (op->value == NULL) {
         return bytes;
     }
-    return bytes + (in_chunks ? ZKR_SET_MAX + 32 + zkr_chunks_of(op->value_len) * one
-                              : op->value_len + 1);
+    if (!in_chunks) {
+        return bytes + op->value_len + 1;
+    }
+    /* Twice: they are checked, and deleted if the batch writes the key once more. */
+    return bytes + ZKR_SET_MAX + 32 + zkr_chunks_of(op->value_len) * one * 2;
+}
+
+static int too_many(size_t count, struct mu_error *err)
+{
+    return mu_fail(err, -E2BIG,
+                   "registry zk: a change of %zu entries at once is more than one "
+                   "request to ZooKeeper holds (%u bytes)",
+                   count, REQUEST_MAX);
 }
 
 /* Which values go into chunks: the biggest, until the rest fits. */
@@ -40,7 +50,10 @@ static int choose(bool *in_chunks,
                   size_t count,
                   struct mu_error *err)
 {
-    size_t total = OP_BYTES + root_len;
+    size_t total = 2 * (OP_BYTES + root_len); /* the fence and the number */
+    if (count > REQUEST_MAX / OP_BYTES) {
+        return too_many(count, err); /* without looking at each */
+    }
     for (size_t i = 0; i < count; i++) {
         in_chunks[i] = ops[i].value != NULL && ops[i].value_len > INLINE_MAX;
         total += cost_of(&ops[i], entries, root_len, in_chunks[i]);
@@ -54,11 +67,7 @@ static int choose(bool *in_chunks,
             }
         }
         if (biggest == count) {
-            return mu_fail(
-                err, -E2BIG,
-                "registry zk: a change of %zu entries at once is more than one "
-                "request to ZooKeeper holds (%u bytes)",
-                count, REQUEST_MAX);
+            return too_many(count, err);
         }
         total -= cost_of(&ops[biggest], entries, root_len, false);
         in_chunks[biggest] = true;
@@ -69,8 +78,7 @@ static int choose(bool *in_chunks,
 
 /* ---- operations ---- */
 
-static struct zks_op *
-push(struct zks_op **list, size_t *count, int kind, const char *root, const char *name)
+static struct zks_op *push_to(struct zks_op **list, size_t *count)
 {
     if ((*count & (*count + 1)) == 0) { /* full at 2^n - 1 */
         struct zks_op *more = realloc(*list, (*count + 1) * 2 * sizeof(**list));
@@ -79,12 +87,25 @@ push(struct zks_op **list, size_t *count, int kind, const char *root, const char
         }
         *list = more;
     }
-    struct zks_op *op = &(*list)[(*count)++];
-    size_t root_len = strlen(root);
-    char *path = zks_calloc(1, root_len + strlen(name) + 1);
+    return &(*list)[(*count)++];
+}
+
+static void
+init(struct zkr_plan *p, struct zks_op *op, int kind, const char *root, const char *name)
+{
+    size_t root_len = strlen(root), len = root_len + strlen(name);
+    char *path = zks_calloc(1, len + 1);
     memcpy(path, root, root_len);
-    memcpy(path + root_len, name, strlen(name) + 1);
+    memcpy(path + root_len, name, len - root_len + 1);
     *op = (struct zks_op){.kind = kind, .path = path, .version = -1};
+    p->bytes += sizeof(*op) + len;
+}
+
+static struct zks_op *
+push(struct zkr_plan *p, int kind, const char *root, const char *name)
+{
+    struct zks_op *op = push_to(&p->ops, &p->count);
+    init(p, op, kind, root, name);
     return op;
 }
 
@@ -107,7 +128,7 @@ static void drop_chunks(struct zkr_plan *p, const char *root, const struct zkr_r
     for (uint32_t i = 0; i < ref->count; i++) {
         char name[ZKR_SET_MAX + 32];
         (void)snprintf(name, sizeof(name), "/chunks/%s-%u", ref->set, i);
-        (void)push(&p->ops, &p->count, ZKS_OP_DELETE, root, name);
+        (void)push(p, ZKS_OP_DELETE, root, name);
     }
 }
 
@@ -122,9 +143,10 @@ static void write_chunks(struct zkr_plan *p,
         size_t from = (size_t)i * ZKR_CHUNK_BYTES;
         size_t len =
             ref->len - from < ZKR_CHUNK_BYTES ? ref->len - from : ZKR_CHUNK_BYTES;
-        set_data(p, push(&p->chunks, &p->chunk_count, ZKS_OP_CREATE, root, name), '\0',
-                 value + from, len);
-        push(&p->ops, &p->count, ZKS_OP_CHECK, root, name)->version = 0;
+        struct zks_op *chunk = push_to(&p->chunks, &p->chunk_count);
+        init(p, chunk, ZKS_OP_CREATE, root, name);
+        set_data(p, chunk, '\0', value + from, len);
+        push(p, ZKS_OP_CHECK, root, name)->version = 0;
     }
 }
 
@@ -143,8 +165,7 @@ static void put(struct zkr_plan *p,
     if (ref->count > 0) {
         write_chunks(p, root, ref, op->value);
     }
-    struct zks_op *to =
-        push(&p->ops, &p->count, is_new ? ZKS_OP_CREATE : ZKS_OP_SET, root, name);
+    struct zks_op *to = push(p, is_new ? ZKS_OP_CREATE : ZKS_OP_SET, root, name);
     if (ref->count > 0) {
         char text[ZKR_SET_MAX + 48];
         (void)snprintf(text, sizeof(text), "C%u %zu %s", ref->count, ref->len, ref->set);
@@ -166,7 +187,7 @@ static void take_out(struct zkr_plan *p,
     char name[ZKR_NAME_MAX];
     zkr_entry_name(key, name);
     drop_chunks(p, root, &entry->ref);
-    (void)push(&p->ops, &p->count, ZKS_OP_DELETE, root, name);
+    (void)push(p, ZKS_OP_DELETE, root, name);
     zkr_entries_remove(entries, key);
 }
 
@@ -182,7 +203,8 @@ int zkr_plan_make(struct zkr_plan *p,
     bool *in_chunks = zks_calloc(count + 1, sizeof(*in_chunks));
     int rc = choose(in_chunks, strlen(root), entries, ops, count, err);
     if (rc == 0) {
-        (void)push(&p->ops, &p->count, ZKS_OP_SET, root, "/writer");
+        (void)push(p, ZKS_OP_CHECK, root, "/fence");
+        (void)push(p, ZKS_OP_SET, root, "/last");
     }
     for (size_t i = 0; i < count && rc == 0; i++) {
         struct zkr_ref ref = {.len = ops[i].value_len};

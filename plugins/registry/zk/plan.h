@@ -9,17 +9,20 @@
 #include "entries.h"
 #include "zk/session.h"
 
+/* What the sender completes: the versions of these two nodes, and the number. */
+enum { ZKR_PLAN_FENCE, ZKR_PLAN_LAST, ZKR_PLAN_OWN };
+
 struct zkr_plan {          /* paths and data are owned */
     struct zks_op *chunks; /* creates, one request each, before the rest */
     size_t chunk_count;
-    struct zks_op *ops; /* ops[0] is for the writer's node: see zkr_plan_fence */
+    struct zks_op *ops; /* the first two are ZKR_PLAN_FENCE and _LAST */
     size_t count;
-    size_t bytes;
+    size_t bytes; /* of memory */
 };
 
 /* Entries are changed as if the batch had succeeded. -E2BIG: it does not fit into one
  * multi-operation even so; then nothing was changed. set: unique, begins the chunks'
- * names. */
+ * names; it is never used again. */
 int zkr_plan_make(struct zkr_plan *out_plan,
                   const char *root,
                   struct zkr_entries *entries,

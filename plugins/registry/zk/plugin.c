@@ -19,6 +19,7 @@ struct zkr {
     char *root; /* "<path>/registry" */
     struct zks *session;
     struct mu_registry_store *stores;
+    bool is_stopping;
     mu_cb stopped_cb;
     void *stopped_arg;
 };
@@ -52,7 +53,7 @@ static void on_changed(void *arg, int type, const char *path)
     (void)type;
     for (struct mu_registry_store *s = r->stores; s != NULL; s = s->next) {
         size_t len = strlen(s->root);
-        if (strncmp(path, s->root, len) == 0 && strcmp(path + len, "/taken") == 0) {
+        if (strncmp(path, s->root, len) == 0 && strcmp(path + len, "/fence") == 0) {
             zkr_store_watch(s);
         }
     }
@@ -71,7 +72,7 @@ static int zkr_open(void *instance,
                     struct mu_error *err)
 {
     struct zkr *r = instance;
-    if (r->session == NULL) {
+    if (r->session == NULL || r->is_stopping) {
         return mu_fail(err, MU_E_INVALID, "registry zk: it is not started");
     }
     if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL) {
@@ -87,9 +88,12 @@ static int zkr_open(void *instance,
     return 0;
 }
 
+static void close_session(struct zkr *r);
+
 static void end_store(struct mu_registry_store *s)
 {
-    struct mu_registry_store **at = &s->instance->stores;
+    struct zkr *r = s->instance;
+    struct mu_registry_store **at = &r->stores;
     while (*at != s) {
         at = &(*at)->next;
     }
@@ -102,7 +106,12 @@ static void end_store(struct mu_registry_store *s)
     if (recovered != NULL) {
         recovered(recovered_arg, -ECANCELED, "the store is being closed");
     }
-    cb(arg);
+    if (cb != NULL) {
+        cb(arg);
+    }
+    if (r->is_stopping && r->stores == NULL) {
+        close_session(r);
+    }
 }
 
 /* What recover and close were asked for: their callbacks never come inside the call. */
@@ -110,19 +119,24 @@ static void on_turn(void *arg)
 {
     struct mu_registry_store *s = arg;
     s->turn = NULL;
-    if (s->closed_cb != NULL) {
+    if (s->is_closing) {
         end_store(s);
         return;
     }
     mu_registry_entry_cb on_entry = s->wanted_entry;
     mu_registry_done_cb cb = s->wanted_cb;
+    void *cb_arg = s->wanted_arg;
+    s->epoch = s->wanted_epoch;
     s->wanted_cb = NULL;
-    s->round++; /* of an earlier leadership nothing more is heard */
-    s->sent = 0;
+    zkr_store_new_round(s); /* of an earlier leadership nothing more is heard */
     zkr_recovery_end(s, -ECANCELED, "it is being recovered anew");
     zkr_store_fail_all(s, MU_E_UNKNOWN_OUTCOME,
                        "the leadership that asked for it is over");
-    zkr_recover(s, on_entry, cb, s->wanted_arg);
+    if (s->turn != NULL) { /* one of those who were told wants something else */
+        cb(cb_arg, -ECANCELED, "it is being recovered anew or closed");
+        return;
+    }
+    zkr_recover(s, on_entry, cb, cb_arg);
 }
 
 static void arm_turn(struct mu_registry_store *s)
@@ -139,12 +153,12 @@ static int zkr_recover_store(struct mu_registry_store *s,
                              void *arg,
                              struct mu_error *err)
 {
-    if (s->wanted_cb != NULL || s->closed_cb != NULL) {
+    if (s->wanted_cb != NULL || s->is_closing) {
         return mu_fail(err, -EALREADY, "registry zk: '%s' is being recovered or closed",
                        s->name);
     }
     s->phase = ZKR_RECOVERING;
-    s->epoch = epoch;
+    s->wanted_epoch = epoch;
     s->wanted_entry = on_entry;
     s->wanted_cb = cb;
     s->wanted_arg = arg;
@@ -154,6 +168,7 @@ static int zkr_recover_store(struct mu_registry_store *s,
 
 static void zkr_close(struct mu_registry_store *s, mu_cb closed_cb, void *arg)
 {
+    s->is_closing = true;
     s->closed_cb = closed_cb;
     s->closed_arg = arg;
     arm_turn(s);
@@ -211,19 +226,28 @@ static void on_session_closed(void *arg)
     r->stopped_cb(r->stopped_arg);
 }
 
+static void close_session(struct zkr *r)
+{
+    struct zks *session = r->session;
+    r->session = NULL;
+    zks_close(session, on_session_closed, r);
+}
+
 static void zkr_stop(void *instance, mu_cb stopped_cb, void *arg)
 {
     struct zkr *r = instance;
-    struct zks *session = r->session;
+    r->is_stopping = true;
     r->stopped_cb = stopped_cb;
     r->stopped_arg = arg;
-    r->session = NULL;
-    while (r->stores != NULL) { /* nobody has closed these */
-        struct mu_registry_store *s = r->stores;
-        r->stores = s->next;
-        zkr_store_destroy(s);
+    if (r->stores == NULL) {
+        close_session(r);
+        return;
     }
-    zks_close(session, on_session_closed, r);
+    for (struct mu_registry_store *s = r->stores; s != NULL; s = s->next) {
+        if (!s->is_closing) { /* nobody has closed it */
+            zkr_close(s, NULL, NULL);
+        }
+    }
 }
 
 static void zkr_destroy(void *instance)

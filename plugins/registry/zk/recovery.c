@@ -1,11 +1,16 @@
 /* See store.h: taking a store over and reading it back.
  *
- * Steps: GET the writer's node (none: MAKE the store's nodes, GET again) -> TAKE it by
- * setting our epoch at the version that was read (another was quicker: GET again) -> LIST
- * buckets and chunks -> READ all of them, a bounded number at a time -> tell the entries
- * in key order. A lost answer begins again with GET; setting the epoch twice does no
- * harm. From TAKE on nobody else writes, so what is read does not move. Chunks that no
- * entry names are of batches that never came to their end; they are deleted.
+ * Steps: GET the fence (none: MAKE the store's nodes, GET again) -> TAKE the store by
+ * setting our epoch there at the version that was read (another was quicker: GET again)
+ * -> read the NUMBER of the last batch -> LIST buckets and chunks -> READ all of them, a
+ * bounded number at a time -> LOOK whether the fence is still ours (no: GET again) ->
+ * tell the entries in key order. A lost answer begins again with GET.
+ *
+ * From TAKE on nobody else writes, so what is read does not move, as long as the store is
+ * ours: without LOOK, one that is slow would tell a mixture of what it took and what the
+ * next writer has made of it. Chunks that no entry names are of batches that never came
+ * to their end; they are deleted, on condition that the store is ours at that moment,
+ * too.
  */
 #include "store.h"
 
@@ -17,7 +22,10 @@
 
 #include "zk/alloc.h"
 
-#define READS_MAX 256u /* under way at a time */
+#define READS_MAX 256u   /* under way at a time */
+#define DELETES_MAX 64u  /* of chunks, per request */
+#define REFUSED_MAX 3u   /* times: then another master may try */
+#define REFUSED_MS 1000u /* before the first of them, then twice as long each time */
 
 struct zkr_item {           /* a node to read: an entry, or a chunk of one */
     struct zkr_item *entry; /* a chunk's; NULL: it is an entry */
@@ -26,7 +34,6 @@ struct zkr_item {           /* a node to read: an entry, or a chunk of one */
     struct zkr_ref ref;
     char *value;
     size_t len;
-    bool is_read;
 };
 
 struct zkr_recovery {
@@ -34,17 +41,17 @@ struct zkr_recovery {
     mu_registry_done_cb cb;
     void *arg;
     bool is_running; /* a round is under way */
-    uint64_t number;
-    int32_t version;
-    size_t waiting; /* answers of this step that are missing */
-    bool failed;    /* one was lost: the step is begun again when all are here */
+    size_t waiting;  /* answers of this step that are missing */
+    unsigned listed; /* buckets */
+    unsigned refused;
+    char *damage; /* what is wrong with it; nobody's fault if it is not ours any more */
     struct zkr_item **items;
     size_t count, capacity, next, entry_count;
     char **chunks; /* names of the nodes below chunks */
     size_t chunk_count;
 };
 
-static void get_writer(struct mu_registry_store *s);
+static void get_fence(struct mu_registry_store *s);
 
 static void forget_items(struct zkr_recovery *r)
 {
@@ -60,43 +67,76 @@ static void forget_items(struct zkr_recovery *r)
     }
     free(r->chunks);
     free(r->items);
+    free(r->damage);
     r->items = NULL;
     r->chunks = NULL;
+    r->damage = NULL;
     r->count = r->capacity = r->next = r->entry_count = r->chunk_count = 0;
+}
+
+/* It is over: whoever waits for it is told last. */
+static void end(struct mu_registry_store *s, int status, const char *text)
+{
+    struct zkr_recovery *r = s->recovery;
+    mu_registry_done_cb cb = r->cb;
+    void *arg = r->arg;
+    s->recovery = NULL;
+    zkr_store_new_round(s);
+    forget_items(r);
+    free(r);
+    if (status == 0) {
+        zkr_store_opened(s);
+    }
+    cb(arg, status, text);
 }
 
 void zkr_recovery_end(struct mu_registry_store *s, int status, const char *text)
 {
-    struct zkr_recovery *r = s->recovery;
-    if (r == NULL) {
-        return;
+    if (s->recovery != NULL) {
+        end(s, status, text);
     }
-    s->recovery = NULL;
-    s->round++;
-    mu_registry_done_cb cb = r->cb;
-    void *arg = r->arg;
-    forget_items(r);
-    free(r);
-    cb(arg, status, text);
 }
 
 static void fail(struct mu_registry_store *s, int status, const char *text)
 {
     s->phase = status == MU_E_FENCED ? ZKR_FENCED : ZKR_IDLE;
-    zkr_recovery_end(s, status, text);
+    end(s, status, text);
+}
+
+static void begin_again(struct mu_registry_store *s, uint64_t delay_ms)
+{
+    s->recovery->is_running = false;
+    zkr_store_new_round(s); /* the others of this step are not heard */
+    zkr_retry_later(s, delay_ms);
+}
+
+/* ZooKeeper does not want to: somebody may mend that while we, or another master, try. */
+static void refused(struct mu_registry_store *s, int rc)
+{
+    struct zkr_recovery *r = s->recovery;
+    struct mu_error err;
+    (void)mu_fail(&err, MU_E_UNAVAILABLE, "registry zk: '%s': %s", s->root,
+                  zks_error_text(rc));
+    if (r->refused == REFUSED_MAX) {
+        fail(s, MU_E_UNAVAILABLE, err.text);
+        return;
+    }
+    uint64_t delay_ms = REFUSED_MS << r->refused++;
+    s->host->log(s->host, MU_ERROR, "the registry cannot be read: trying again",
+                 "store=%s path=%s error=%s retry_ms=%" PRIu64, s->name, s->root,
+                 zks_error_text(rc), delay_ms);
+    begin_again(s, delay_ms);
 }
 
 /* What an answer means for the recovery. true: go on with it. */
 static bool is_good(struct mu_registry_store *s, const struct zks_answer *a)
 {
     if (zkr_is_lost(a->rc)) {
-        s->recovery->is_running = false;
-        s->round++; /* the others of this step are not heard */
-        zkr_retry_later(s);
+        begin_again(s, ZKR_RETRY_MS);
         return false;
     }
     if (a->rc != ZOK) {
-        fail(s, -EIO, zks_error_text(a->rc));
+        refused(s, a->rc);
         return false;
     }
     return true;
@@ -108,7 +148,7 @@ path_of(const struct mu_registry_store *s, const char *below, char *out, size_t 
     (void)snprintf(out, size, "%s%s", s->root, below);
 }
 
-/* ---- reading ---- */
+/* ---- telling ---- */
 
 static struct zkr_item *add_item(struct zkr_recovery *r)
 {
@@ -149,11 +189,31 @@ static bool is_used(const char *chunk, char **sets, size_t count)
     return found;
 }
 
+static void delete_chunks(struct mu_registry_store *s, char **names, size_t count)
+{
+    struct zks_op ops[DELETES_MAX + 1];
+    char fence[4096];
+    path_of(s, "/fence", fence, sizeof(fence));
+    ops[0] = (struct zks_op){.kind = ZKS_OP_CHECK, .path = fence, .version = s->fence};
+    for (size_t i = 0; i < count; i++) {
+        size_t size = strlen(s->root) + sizeof("/chunks/") + strlen(names[i]);
+        char *path = zks_calloc(1, size);
+        (void)snprintf(path, size, "%s/chunks/%s", s->root, names[i]);
+        ops[i + 1] = (struct zks_op){.kind = ZKS_OP_DELETE, .path = path, .version = -1};
+    }
+    zks_multi(s->session, ops, count + 1, zkr_on_answer, zkr_ask(s, NULL, NULL));
+    for (size_t i = 0; i < count; i++) {
+        free((void *)(uintptr_t)ops[i + 1].path);
+    }
+}
+
+/* If that fails, the next recovery does it. */
 static void delete_garbage(struct mu_registry_store *s)
 {
     struct zkr_recovery *r = s->recovery;
     char **sets = zks_calloc(r->entry_count + 1, sizeof(*sets));
-    size_t count = 0, garbage = 0;
+    char *garbage[DELETES_MAX];
+    size_t count = 0, found = 0, all = 0;
     for (size_t i = 0; i < r->entry_count; i++) {
         if (r->items[i]->ref.count > 0) {
             sets[count++] = r->items[i]->ref.set;
@@ -162,17 +222,19 @@ static void delete_garbage(struct mu_registry_store *s)
     qsort(sets, count, sizeof(*sets), by_text);
     for (size_t i = 0; i < r->chunk_count; i++) {
         if (!is_used(r->chunks[i], sets, count)) {
-            char path[4096];
-            (void)snprintf(path, sizeof(path), "%s/chunks/%s", s->root, r->chunks[i]);
-            zks_delete(s->session, path, -1, zkr_on_answer, zkr_ask(s, NULL, NULL));
-            garbage++;
+            garbage[found++] = r->chunks[i];
+            all++;
+        }
+        if (found == DELETES_MAX || (found > 0 && i + 1 == r->chunk_count)) {
+            delete_chunks(s, garbage, found);
+            found = 0;
         }
     }
     free(sets);
-    if (garbage > 0) {
+    if (all > 0) {
         s->host->log(s->host, MU_INFO,
                      "registry: pieces of unfinished changes are deleted",
-                     "store=%s count=%zu", s->name, garbage);
+                     "store=%s count=%zu", s->name, all);
     }
 }
 
@@ -186,16 +248,47 @@ static void tell(struct mu_registry_store *s)
         zkr_entries_put(&s->entries, it->key)->ref =
             it->ref.count > 0 ? it->ref : (struct zkr_ref){0};
     }
-    zkr_store_opened(s, r->number, r->version);
-    uint64_t round = s->round;
-    for (size_t i = 0; i < r->entry_count && s->round == round; i++) {
+    for (size_t i = 0; i < r->entry_count && s->turn == NULL; i++) {
         struct zkr_item *it = r->items[i];
         r->on_entry(r->arg, it->key, it->value, it->len);
     }
-    if (s->round == round) {
-        zkr_recovery_end(s, 0, NULL);
+    if (s->turn ==
+        NULL) { /* else it was asked to recover anew or to close: that ends it */
+        end(s, 0, NULL);
     }
 }
+
+static void
+on_looked(struct mu_registry_store *s, void *subject, const struct zks_answer *a)
+{
+    (void)subject;
+    if (!is_good(s, a)) {
+        return;
+    }
+    if (a->stat.version != s->fence) {
+        get_fence(s); /* taken from us: under which epoch? */
+    } else if (s->recovery->damage != NULL) {
+        char *damage = s->recovery->damage;
+        s->recovery->damage = NULL;
+        fail(s, MU_E_CORRUPT, damage);
+        free(damage);
+    } else {
+        tell(s);
+    }
+}
+
+static void ask_for(struct mu_registry_store *s,
+                    const char *below,
+                    void (*answered)(struct mu_registry_store *s,
+                                     void *subject,
+                                     const struct zks_answer *a))
+{
+    char path[4096];
+    path_of(s, below, path, sizeof(path));
+    zks_get(s->session, path, false, zkr_on_answer, zkr_ask(s, answered, NULL));
+}
+
+/* ---- reading ---- */
 
 static void read_more(struct mu_registry_store *s);
 
@@ -222,35 +315,41 @@ static bool keep_entry(struct mu_registry_store *s,
         return false;
     }
     it->len = it->ref.len;
-    it->value = zks_copy(value, value != NULL ? it->len : 0);
-    if (it->ref.count > 0) {
-        free(it->value);
-        it->value = zks_calloc(1, it->len + 1);
-        for (uint32_t i = 0; i < it->ref.count; i++) {
-            struct zkr_item *chunk = add_item(s->recovery);
-            chunk->entry = it;
-            chunk->chunk = i;
-        }
+    it->value = value != NULL ? zks_copy(value, it->len) : zks_calloc(1, it->len + 1);
+    for (uint32_t i = 0; i < it->ref.count; i++) {
+        struct zkr_item *chunk = add_item(s->recovery);
+        chunk->entry = it;
+        chunk->chunk = i;
     }
     return true;
 }
 
 static void
-on_read(struct mu_registry_store *s, struct zkr_item *it, const struct zks_answer *a)
+damaged(struct mu_registry_store *s, const struct zkr_item *it, const char *why)
 {
     struct zkr_recovery *r = s->recovery;
-    r->waiting--;
-    if (!is_good(s, a)) {
-        return;
+    if (r->damage == NULL) {
+        struct mu_error err;
+        (void)mu_fail(&err, MU_E_CORRUPT, "registry zk: '%s' is damaged: entry '%s': %s",
+                      s->root, it->entry != NULL ? it->entry->key : it->key, why);
+        r->damage = zks_copy(err.text, strlen(err.text));
     }
-    struct mu_error err = {.text = "a piece of its value has the wrong length"};
-    bool kept = it->entry != NULL ? keep_chunk(it, a) : keep_entry(s, it, a, &err);
-    if (!kept) {
-        s->host->log(s->host, MU_ERROR, "the registry is damaged",
-                     "store=%s key=%s error=%s", s->name,
-                     it->entry != NULL ? it->entry->key : it->key, err.text);
-        fail(s, MU_E_CORRUPT, err.text);
+}
+
+static void
+on_read(struct mu_registry_store *s, void *subject, const struct zks_answer *a)
+{
+    struct zkr_item *it = subject;
+    struct mu_error err;
+    s->recovery->waiting--;
+    if (a->rc == ZNONODE) {
+        damaged(s, it, it->entry != NULL ? "a piece of it is missing" : "it vanished");
+    } else if (!is_good(s, a)) {
         return;
+    } else if (it->entry != NULL && !keep_chunk(it, a)) {
+        damaged(s, it, "a piece of it has the wrong length");
+    } else if (it->entry == NULL && !keep_entry(s, it, a, &err)) {
+        damaged(s, it, err.text);
     }
     read_more(s);
 }
@@ -271,17 +370,16 @@ static void read_more(struct mu_registry_store *s)
         zks_get(s->session, path, false, zkr_on_answer, zkr_ask(s, on_read, it));
     }
     if (r->waiting == 0 && r->next == r->count) {
-        tell(s);
+        ask_for(s, "/fence", on_looked);
     }
 }
 
 /* ---- listing ---- */
 
-static void on_chunks_listed(struct mu_registry_store *s,
-                             struct zkr_item *item,
-                             const struct zks_answer *a)
+static void
+on_chunks_listed(struct mu_registry_store *s, void *subject, const struct zks_answer *a)
 {
-    (void)item;
+    (void)subject;
     struct zkr_recovery *r = s->recovery;
     r->waiting--;
     if (!is_good(s, a)) {
@@ -296,28 +394,43 @@ static void on_chunks_listed(struct mu_registry_store *s,
     read_more(s);
 }
 
-static void on_bucket_listed(struct mu_registry_store *s,
-                             struct zkr_item *item,
-                             const struct zks_answer *a)
+static void not_ours(const struct mu_registry_store *s, const char *node)
 {
-    (void)item;
+    s->host->log(s->host, MU_WARN, "registry: a node that is not ours is left alone",
+                 "store=%s node=%s", s->name, node);
+}
+
+static void add_entry(struct mu_registry_store *s, const char *key, unsigned bucket)
+{
+    char name[ZKR_NAME_MAX], begin[8];
+    zkr_entry_name(key, name);
+    (void)snprintf(begin, sizeof(begin), "/b%02x/", bucket);
+    if (strncmp(name, begin, strlen(begin)) != 0) {
+        not_ours(s, key); /* it belongs into another bucket */
+        return;
+    }
+    struct zkr_item *it = add_item(s->recovery);
+    it->key = zks_copy(key, strlen(key));
+    it->path = zks_copy(name, strlen(name));
+}
+
+static void
+on_bucket_listed(struct mu_registry_store *s, void *subject, const struct zks_answer *a)
+{
+    (void)subject;
     struct zkr_recovery *r = s->recovery;
     r->waiting--;
     if (!is_good(s, a)) {
         return;
     }
+    unsigned bucket = r->listed++; /* in the order of asking */
     for (size_t i = 0; i < a->child_count; i++) {
-        char key[MU_REGISTRY_KEY_MAX + 1], name[ZKR_NAME_MAX];
-        if (!zkr_key_parse(a->children[i], key)) {
-            s->host->log(s->host, MU_WARN,
-                         "registry: a node that is not ours is left alone",
-                         "store=%s node=%s", s->name, a->children[i]);
-            continue;
+        char key[MU_REGISTRY_KEY_MAX + 1];
+        if (zkr_key_parse(a->children[i], key)) {
+            add_entry(s, key, bucket);
+        } else {
+            not_ours(s, a->children[i]);
         }
-        zkr_entry_name(key, name);
-        struct zkr_item *it = add_item(r);
-        it->key = zks_copy(key, strlen(key));
-        it->path = zks_copy(name, strlen(name));
     }
 }
 
@@ -327,6 +440,7 @@ static void list_all(struct mu_registry_store *s)
     char path[4096];
     forget_items(r);
     r->waiting = ZKR_BUCKETS + 1;
+    r->listed = 0;
     for (unsigned i = 0; i < ZKR_BUCKETS; i++) {
         (void)snprintf(path, sizeof(path), "%s/b%02x", s->root, i);
         zks_children(s->session, path, false, zkr_on_answer,
@@ -340,39 +454,53 @@ static void list_all(struct mu_registry_store *s)
 /* ---- taking over ---- */
 
 static void
-on_taken(struct mu_registry_store *s, struct zkr_item *item, const struct zks_answer *a)
+on_number(struct mu_registry_store *s, void *subject, const struct zks_answer *a)
 {
-    (void)item;
-    if (a->rc == ZBADVERSION) {
-        get_writer(s); /* somebody was quicker: whose epoch is it? */
-    } else if (is_good(s, a)) {
-        s->recovery->version++;
-        list_all(s);
+    (void)subject;
+    struct mu_error err;
+    if (!is_good(s, a)) {
+        return;
     }
+    if (zkr_last_parse(a->data, a->len, &s->number, &err) < 0) {
+        fail(s, MU_E_CORRUPT, err.text);
+        return;
+    }
+    s->version = a->stat.version;
+    list_all(s);
 }
 
-static void take_over(struct mu_registry_store *s, uint64_t number, int32_t version)
+/* version: of the fence, as our taking left it. */
+static void taken(struct mu_registry_store *s, int32_t version)
 {
-    char path[2048], writer[80];
-    path_of(s, "/writer", path, sizeof(path));
-    (void)snprintf(writer, sizeof(writer), "%" PRIu64 " %" PRIu64 " %" PRIu64, s->epoch,
-                   number, s->taking);
-    s->recovery->number = number;
-    s->recovery->version = version;
-    char taken[2048], taking[32];
-    path_of(s, "/taken", taken, sizeof(taken));
-    (void)snprintf(taking, sizeof(taking), "%" PRIu64, s->taking);
-    const struct zks_op ops[] = {
-        {ZKS_OP_SET, path, writer, strlen(writer), version},
-        {ZKS_OP_SET, taken, taking, strlen(taking), -1},
-    };
-    zks_multi(s->session, ops, 2, zkr_on_answer, zkr_ask(s, on_taken, NULL));
+    s->fence = version;
+    ask_for(s, "/last", on_number);
 }
 
 static void
-on_made(struct mu_registry_store *s, struct zkr_item *item, const struct zks_answer *a)
+on_taken(struct mu_registry_store *s, void *subject, const struct zks_answer *a)
 {
-    (void)item;
+    (void)subject;
+    if (a->rc == ZBADVERSION) {
+        get_fence(s); /* somebody was quicker: whose epoch is it? */
+    } else if (is_good(s, a)) {
+        taken(s, s->fence + 1);
+    }
+}
+
+static void take(struct mu_registry_store *s, int32_t version)
+{
+    char path[4096], fence[48];
+    path_of(s, "/fence", path, sizeof(path));
+    (void)snprintf(fence, sizeof(fence), "%" PRIu64 " %" PRIu64, s->epoch, s->taking);
+    s->fence = version;
+    const struct zks_op op = {ZKS_OP_SET, path, fence, strlen(fence), version};
+    zks_multi(s->session, &op, 1, zkr_on_answer, zkr_ask(s, on_taken, NULL));
+}
+
+static void
+on_made(struct mu_registry_store *s, void *subject, const struct zks_answer *a)
+{
+    (void)subject;
     struct zkr_recovery *r = s->recovery;
     r->waiting--;
     struct zks_answer there = *a;
@@ -380,7 +508,7 @@ on_made(struct mu_registry_store *s, struct zkr_item *item, const struct zks_ans
         there.rc = ZOK;
     }
     if (is_good(s, &there) && r->waiting == 0) {
-        get_writer(s);
+        get_fence(s);
     }
 }
 
@@ -390,7 +518,7 @@ static void make(struct mu_registry_store *s, const char *path)
     zks_create(s->session, path, "", 0, 0, zkr_on_answer, zkr_ask(s, on_made, NULL));
 }
 
-/* The writer's node comes last: when it is there, all are. */
+/* The fence comes last: when it is there, all are. */
 static void make_all(struct mu_registry_store *s)
 {
     char path[4096];
@@ -405,47 +533,47 @@ static void make_all(struct mu_registry_store *s)
     }
     path_of(s, "/chunks", path, sizeof(path));
     make(s, path);
-    path_of(s, "/taken", path, sizeof(path));
+    path_of(s, "/last", path, sizeof(path));
     make(s, path);
-    path_of(s, "/writer", path, sizeof(path));
+    path_of(s, "/fence", path, sizeof(path));
     make(s, path);
 }
 
 static void
-on_writer(struct mu_registry_store *s, struct zkr_item *item, const struct zks_answer *a)
+on_fence(struct mu_registry_store *s, void *subject, const struct zks_answer *a)
 {
-    (void)item;
-    struct zkr_writer w;
+    (void)subject;
+    struct zkr_fence f;
     struct mu_error err;
     if (a->rc == ZNONODE) {
         make_all(s);
     } else if (!is_good(s, a)) {
         return;
-    } else if (zkr_writer_parse(a->data, a->len, &w, &err) < 0) {
+    } else if (zkr_fence_parse(a->data, a->len, &f, &err) < 0) {
         fail(s, MU_E_CORRUPT, err.text);
-    } else if (w.epoch > s->epoch) {
+    } else if (f.epoch > s->epoch) {
         (void)mu_fail(&err, MU_E_FENCED,
-                      "registry zk: '%s' was written under the epoch %" PRIu64
+                      "registry zk: '%s' was taken under the epoch %" PRIu64
                       ", which is above %" PRIu64,
-                      s->name, w.epoch, s->epoch);
+                      s->name, f.epoch, s->epoch);
         fail(s, MU_E_FENCED, err.text);
+    } else if (f.epoch == s->epoch && f.taking == s->taking) {
+        taken(s, a->stat.version); /* by a request whose answer was lost */
     } else {
-        take_over(s, w.number, a->stat.version);
+        take(s, a->stat.version);
     }
 }
 
-static void get_writer(struct mu_registry_store *s)
+static void get_fence(struct mu_registry_store *s)
 {
-    char path[4096];
-    path_of(s, "/writer", path, sizeof(path));
-    zks_get(s->session, path, false, zkr_on_answer, zkr_ask(s, on_writer, NULL));
+    ask_for(s, "/fence", on_fence);
 }
 
 void zkr_recovery_resume(struct mu_registry_store *s)
 {
-    if (!s->recovery->is_running && zks_is_ready(s->session)) {
+    if (s->recovery != NULL && !s->recovery->is_running && zks_is_ready(s->session)) {
         s->recovery->is_running = true;
-        get_writer(s);
+        get_fence(s);
     }
 }
 

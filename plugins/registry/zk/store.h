@@ -2,13 +2,21 @@
  * (recovery.c). Loop thread.
  *
  * Phases: IDLE (before recover) -> RECOVERING -> OPEN <-> UNSURE -> FENCED or BROKEN;
- * recover again from any. In OPEN, batches are sent as they come, each expecting the
- * version of the writer's node that the one before leaves behind. When one is not
- * answered with "done", all that were sent behind it fail too: the store is UNSURE, waits
- * until nothing is under way, and reads the writer's node. Another epoch there: FENCED.
- * Ours: its number tells which batches are in; the others are sent again. A batch whose
- * copy of an earlier try comes late makes ours fail by its version, and the node is read
- * once more; it can never be applied twice.
+ * recover again from any. In OPEN, batches are sent as they come. Each checks that the
+ * node `fence` is as our taking left it, and sets the node `last` at the version that the
+ * batch before leaves behind. Both are needed: a taking that moved `last` alone would
+ * stop the first batch on its way, but make the version that the second one expects.
+ *
+ * When a batch is not answered with "done", all that were sent behind it fail too: the
+ * store is UNSURE, waits until nothing is under way, and reads `last`, then `fence`.
+ * Another taking there: FENCED. Ours: the number in `last` tells which batches are in;
+ * the others are sent again. A batch whose copy of an earlier try comes late makes ours
+ * fail by its version, and the nodes are read once more; it can never be applied twice. A
+ * number that is lower than one we know of is what a server tells that is behind: it is
+ * asked again.
+ *
+ * BROKEN: ZooKeeper refuses a batch for another reason (rights; somebody else's hand in
+ * our nodes). What we know of the store may be wrong, so only recover mends it.
  */
 #ifndef ZKR_STORE_H
 #define ZKR_STORE_H
@@ -18,6 +26,7 @@
 #define ZKR_BATCHES_MAX 20000u /* that wait for ZooKeeper; then MU_E_LIMIT */
 #define ZKR_BYTES_MAX (64u * 1024 * 1024)
 #define ZKR_SENT_MAX 1000u /* under way at a time */
+#define ZKR_RETRY_MS 500u
 
 enum zkr_phase { ZKR_IDLE, ZKR_RECOVERING, ZKR_OPEN, ZKR_UNSURE, ZKR_FENCED, ZKR_BROKEN };
 
@@ -28,6 +37,7 @@ struct zkr_batch {
     struct zkr_plan plan;
     uint64_t number;
     bool is_sent;
+    bool was_lost; /* a try of it was: it may still come to be applied */
     mu_registry_done_cb cb;
     void *arg;
 };
@@ -38,9 +48,9 @@ struct zkr_question {
     struct zkr_question *next, **at;
     struct mu_registry_store *store; /* NULL: closed meanwhile */
     uint64_t round;
-    struct zkr_item *item; /* of a recovery */
+    void *subject; /* what it is about, while the round lasts */
     void (*answered)(struct mu_registry_store *s,
-                     struct zkr_item *item,
+                     void *subject,
                      const struct zks_answer *a);
 };
 
@@ -53,15 +63,22 @@ struct mu_registry_store {
     const struct mu_registry_events *events;
     void *arg;
     int phase;
-    uint64_t epoch, taking; /* as the writer's node says while we write */
+    uint64_t epoch, taking; /* as the node fence says while we write */
+    int32_t fence;          /* its version then */
     uint64_t number;        /* of the last batch that was taken */
-    int32_t version;        /* of the writer's node that the next batch to send expects */
+    uint64_t done;          /* of the last that is known to be in */
+    int32_t version;        /* of the node last that the next batch to send expects */
     struct zkr_entries entries;
     struct zkr_batch *batches, **batches_end;
     size_t batch_count, sent, bytes;
     char *broken; /* why */
     bool resolving;
-    uint64_t round; /* of what was asked: an answer to an earlier one is not heard */
+    uint64_t read_number; /* in last, before fence was read */
+    int32_t read_version;
+    unsigned behind; /* how often in a row a server was */
+    uint64_t stuck;  /* the batch that was first in line at the last resolution */
+    unsigned tries;  /* for how many resolutions in a row */
+    uint64_t round;  /* of what was asked: an answer to an earlier one is not heard */
     struct zkr_question *questions;
     struct zkr_recovery *recovery;
     struct mu_timer *retry, *turn, *refusal;
@@ -69,7 +86,9 @@ struct mu_registry_store {
     mu_registry_entry_cb wanted_entry;
     mu_registry_done_cb wanted_cb;
     void *wanted_arg;
-    mu_cb closed_cb;
+    uint64_t wanted_epoch;
+    bool is_closing;
+    mu_cb closed_cb; /* may be NULL */
     void *closed_arg;
 };
 
@@ -89,21 +108,24 @@ int zkr_store_commit(struct mu_registry_store *s,
 void zkr_store_watch(struct mu_registry_store *s);
 /* The session is there (again): go on. */
 void zkr_store_resume(struct mu_registry_store *s);
+/* Nothing that was asked before is heard any more. */
+void zkr_store_new_round(struct mu_registry_store *s);
 /* Every batch that waits is answered with this. */
 void zkr_store_fail_all(struct mu_registry_store *s, int status, const char *text);
-void zkr_store_fence(struct mu_registry_store *s);
-void zkr_store_opened(struct mu_registry_store *s, uint64_t number, int32_t version);
+/* fence, number, version and the entries are as they were read. */
+void zkr_store_opened(struct mu_registry_store *s);
 
 /* arg for one of the session's calls; the answer goes to zkr_on_answer. */
 struct zkr_question *zkr_ask(struct mu_registry_store *s,
                              void (*answered)(struct mu_registry_store *s,
-                                              struct zkr_item *item,
+                                              void *subject,
                                               const struct zks_answer *a),
-                             struct zkr_item *item);
+                             void *subject);
 void zkr_on_answer(void *question, const struct zks_answer *a);
 /* The answer was lost: with the session or the connection. */
 bool zkr_is_lost(int rc);
-void zkr_retry_later(struct mu_registry_store *s); /* resume in a while, whatever comes */
+/* Resume in a while, whatever comes. */
+void zkr_retry_later(struct mu_registry_store *s, uint64_t delay_ms);
 
 /* recovery.c */
 void zkr_recover(struct mu_registry_store *s,
