@@ -89,6 +89,10 @@ static void answer(struct master *m,
 static void
 answer_known(struct master *m, const struct master_framework *f, struct master_task *t)
 {
+    bool as_sent = t->was_sent && !mu_task_state_is_terminal(t->sent_state);
+    if (master_task_end_is_coming(t) && !as_sent) {
+        return; /* told by the agent, it comes with the exit status */
+    }
     struct verdict v = {t->was_sent ? t->sent_state : t->state,
                         "Reconciliation: Latest task state"};
     if (t->unreachable) {

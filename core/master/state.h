@@ -416,6 +416,10 @@ void master_task_set_state(struct master *m, struct master_task *t, uint32_t sta
 void master_task_set_unreachable(struct master *m,
                                  struct master_task *t,
                                  bool unreachable);
+/* Has it ended, and is the agent about to say how? It sends that until it is
+ * acknowledged; until then the master knows the state, but neither the message nor the
+ * reason. */
+bool master_task_end_is_coming(const struct master_task *t);
 /* Into the framework's history; t may be freed. */
 void master_task_complete(struct master *m, struct master_task *t);
 void master_on_status_update(struct master *m,

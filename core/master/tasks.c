@@ -110,6 +110,12 @@ void master_task_set_unreachable(struct master *m,
     t->unreachable = unreachable;
 }
 
+bool master_task_end_is_coming(const struct master_task *t)
+{
+    return mu_task_state_is_terminal(t->state) && !t->unreachable &&
+           t->agent->state == AGENT_ACTIVE && t->unacknowledged == NULL;
+}
+
 void master_task_complete(struct master *m, struct master_task *t)
 {
     struct master_framework *f = t->framework;

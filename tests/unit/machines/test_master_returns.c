@@ -118,6 +118,31 @@ static void framework_hears_of_its_tasks_as_their_agent_comes_back(void **state)
     kit_destroy(&k);
 }
 
+static void end_of_a_task_is_left_to_its_agent_to_tell(void **state)
+{
+    (void)state;
+    struct kit k;
+    lead_with(&k, NULL, 1);
+    uint64_t framework = old_framework(&k);
+    struct mu_msg msg;
+    reregister_msg(&msg, S(0), "host0");
+    add_record(&msg, FW, "t1", MU_TASK_FAILED);
+    uint64_t agent = kit_link(&k);
+    kit_message(&k, agent, &msg);
+    assert_null(kit_status(&k, framework, "t1")); /* not without its exit status */
+    ask(&k, framework, "t1", S(0));
+    assert_null(kit_status(&k, framework, "t1"));
+    kit_update(&k, agent, FW, "t1", MU_TASK_FAILED,
+               "aaaaaaaa-0000-4000-8000-000000000000");
+    assert_int_equal(kit_status(&k, framework, "t1")->state, MU_TASK_FAILED);
+    assert_string_equal(kit_status(&k, framework, "t1")->uuid.s,
+                        "aaaaaaaa-0000-4000-8000-000000000000");
+    kit_forget(&k);
+    ask(&k, framework, "t1", S(0)); /* now it was told, and can be told again */
+    assert_int_equal(kit_status(&k, framework, "t1")->state, MU_TASK_FAILED);
+    kit_destroy(&k);
+}
+
 static void agent_before_its_framework_keeps_the_tasks_for_it(void **state)
 {
     (void)state;
@@ -612,6 +637,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(progress_of_the_return_is_told),
         cmocka_unit_test(framework_hears_of_its_tasks_as_their_agent_comes_back),
+        cmocka_unit_test(end_of_a_task_is_left_to_its_agent_to_tell),
         cmocka_unit_test(agent_before_its_framework_keeps_the_tasks_for_it),
         cmocka_unit_test(
             tasks_of_a_framework_that_never_returns_are_stopped_after_its_time),
