@@ -174,6 +174,7 @@ static int framework_row(const struct sink *s, const struct master_framework *f)
         .active = f->state == FRAMEWORK_CONNECTED,
         .connected = f->state == FRAMEWORK_CONNECTED,
         .completed = f->state >= FRAMEWORK_TERMINATING,
+        .recovered = f->state == FRAMEWORK_RECOVERED,
         .registered_ms = f->registered_ms,
         .reregistered_ms = f->reregistered_ms,
         .unregistered_ms = f->unregistered_ms,

@@ -647,9 +647,28 @@ void agent_run_destroy(struct agent_run *r)
     free(r);
 }
 
+/* A row of the machine's on its way out, with what only the link knows. */
+struct with_master {
+    const char *master;
+    mu_row_cb cb;
+    void *arg;
+};
+
+static void add_master(void *arg, const void *data)
+{
+    const struct with_master *w = arg;
+    struct mu_agent_row row = *(const struct mu_agent_row *)data;
+    row.master = w->master;
+    w->cb(w->arg, &row);
+}
+
 int agent_run_query(
     struct agent_run *r, uint32_t type, const char *key, mu_row_cb cb, void *arg)
 {
+    if (type == MU_Q_LOCAL_AGENT) {
+        struct with_master w = {link_client_master(r->link), cb, arg};
+        return agent_query(r->machine, type, key, add_master, &w);
+    }
     return agent_query(r->machine, type, key, cb, arg);
 }
 

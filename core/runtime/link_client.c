@@ -342,6 +342,12 @@ void link_client_set_master(struct link_client *c, const char *host_port)
     }
 }
 
+const char *link_client_master(const struct link_client *c)
+{
+    bool is_up = c->state == LINK_OPENING || c->state == LINK_OPEN;
+    return is_up ? c->target : c->master;
+}
+
 void link_client_send(struct link_client *c, uint64_t link, const struct mu_msg *msg)
 {
     if (link != c->link || c->state == LINK_IDLE || c->state == LINK_WAITING) {

@@ -29,6 +29,8 @@ struct link_client *link_client_create(const struct mu_host *host,
                                        void *arg);
 void link_client_set_master(
     struct link_client *c, const char *host_port); /* "10.0.0.1:5050"; NULL: none known */
+/* Where the stream goes, or would go; NULL: none is known. */
+const char *link_client_master(const struct link_client *c);
 void link_client_send(struct link_client *c,
                       uint64_t link,
                       const struct mu_msg *msg); /* a stale number is ignored */

@@ -109,6 +109,17 @@ static void write_frameworks(struct writer *wr)
     mu_strings_release(&wr->frameworks);
 }
 
+/* Without the port: "host:port", "[address]:port". */
+static void write_master(struct mu_jw *w, const char *address)
+{
+    char host[256];
+    const char *from = address[0] == '[' ? address + 1 : address;
+    const char *end = address[0] == '[' ? strchr(from, ']') : strrchr(from, ':');
+    size_t len = end != NULL ? (size_t)(end - from) : strlen(from);
+    (void)snprintf(host, sizeof(host), "%.*s", (int)len, from);
+    mu_jw_kv_string(w, "master_hostname", host);
+}
+
 static void write_agent(void *arg, const void *data)
 {
     struct writer *wr = arg;
@@ -134,6 +145,9 @@ static void write_agent(void *arg, const void *data)
     mu_jw_array_begin(w);
     mu_jw_array_end(w);
     mso_write_attributes(w, a->attributes);
+    if (a->master != NULL) {
+        write_master(w, a->master);
+    }
     if (a->waiting_for != NULL) {
         mu_jw_kv_string(w, "waiting_for", a->waiting_for);
     }

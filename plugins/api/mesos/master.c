@@ -7,7 +7,9 @@
 struct writer {
     const struct mso *m;
     struct mu_jw w;
-    bool completed; /* which frameworks are wanted now */
+    const char *agent_id, *framework_id; /* the only one that is wanted; NULL: all */
+    bool recovered;                      /* which agents are wanted now */
+    bool completed;                      /* which frameworks are wanted now */
 };
 
 static void
@@ -25,12 +27,40 @@ static void write_capabilities(struct mu_jw *w)
 
 /* ---- agents ---- */
 
+static void write_waiting(struct mu_jw *w, const char *what)
+{
+    if (what != NULL) {
+        mu_jw_kv_string(w, "waiting_for", what);
+    }
+}
+
+/* Known from the registry, not yet back since the failover. */
+static void write_recovered(struct mu_jw *w, const struct mu_agent_row *a)
+{
+    mu_jw_object_begin(w);
+    mu_jw_kv_string(w, "id", a->id);
+    mu_jw_kv_string(w, "hostname", a->hostname);
+    mu_jw_kv_int(w, "port", a->port);
+    mso_write_attributes(w, a->attributes);
+    mso_write_resources(w, "resources", a->total);
+    write_waiting(w, a->waiting_for);
+    mu_jw_object_end(w);
+}
+
 static void write_agent(void *arg, const void *data)
 {
     struct writer *wr = arg;
     struct mu_jw *w = &wr->w;
     const struct mu_agent_row *a = data;
     char pid[320];
+    bool is_recovered = a->registered_ms == 0;
+    if (is_recovered != wr->recovered) {
+        return;
+    }
+    if (is_recovered) {
+        write_recovered(w, a);
+        return;
+    }
     pid_text("slave(1)", a->ip, a->port, pid, sizeof(pid));
     mu_jw_object_begin(w);
     mu_jw_kv_string(w, "id", a->id);
@@ -51,18 +81,20 @@ static void write_agent(void *arg, const void *data)
     mu_jw_kv_bool(w, "deactivated", false);
     mu_jw_kv_string(w, "version", a->version);
     write_capabilities(w);
+    write_waiting(w, a->waiting_for);
     mu_jw_object_end(w);
 }
 
 static void write_agents(struct writer *wr)
 {
-    mu_jw_key(&wr->w, "slaves");
-    mu_jw_array_begin(&wr->w);
-    (void)wr->m->core->query(wr->m->core, MU_Q_AGENTS, NULL, write_agent, wr);
-    mu_jw_array_end(&wr->w);
-    mu_jw_key(&wr->w, "recovered_slaves");
-    mu_jw_array_begin(&wr->w);
-    mu_jw_array_end(&wr->w);
+    static const char *const keys[] = {"slaves", "recovered_slaves"};
+    for (size_t i = 0; i < 2; i++) {
+        wr->recovered = i == 1;
+        mu_jw_key(&wr->w, keys[i]);
+        mu_jw_array_begin(&wr->w);
+        (void)wr->m->core->query(wr->m->core, MU_Q_AGENTS, wr->agent_id, write_agent, wr);
+        mu_jw_array_end(&wr->w);
+    }
 }
 
 /* ---- frameworks ---- */
@@ -137,7 +169,7 @@ static void write_framework(void *arg, const void *data)
     mu_jw_kv_string(w, "webui_url", f->webui_url == NULL ? "" : f->webui_url);
     mu_jw_kv_bool(w, "active", f->active);
     mu_jw_kv_bool(w, "connected", f->connected);
-    mu_jw_kv_bool(w, "recovered", false);
+    mu_jw_kv_bool(w, "recovered", f->recovered);
     mu_jw_kv_string(w, "user", f->user == NULL ? "" : f->user);
     mu_jw_key(w, "failover_timeout");
     mu_jw_milli_double(w, (int64_t)f->failover_timeout_ms);
@@ -172,7 +204,8 @@ static void write_frameworks(struct writer *wr, const char *key, bool completed)
     wr->completed = completed;
     mu_jw_key(&wr->w, key);
     mu_jw_array_begin(&wr->w);
-    (void)wr->m->core->query(wr->m->core, MU_Q_FRAMEWORKS, NULL, write_framework, wr);
+    (void)wr->m->core->query(wr->m->core, MU_Q_FRAMEWORKS, wr->framework_id,
+                             write_framework, wr);
     mu_jw_array_end(&wr->w);
 }
 
@@ -201,7 +234,7 @@ static void write_leader(struct mu_jw *w, const struct mu_member *leader)
     mu_jw_kv_string(w, "id", leader->id);
     mu_jw_kv_string(w, "pid", pid);
     mu_jw_kv_int(w, "port", leader->port);
-    mu_jw_kv_string(w, "hostname", leader->hostname);
+    mu_jw_kv_string(w, "hostname", mso_host_of(leader));
     mu_jw_object_end(w);
 }
 
@@ -226,6 +259,7 @@ static void write_master(void *arg, const void *data)
     if (m->leader != NULL) {
         write_leader(w, m->leader);
     }
+    write_waiting(w, m->waiting_for);
 }
 
 static void begin(struct writer *wr, const struct mso_route *r, struct mu_buf *out)
@@ -234,6 +268,20 @@ static void begin(struct writer *wr, const struct mso_route *r, struct mu_buf *o
     mu_buf_init(out, MSO_JSON_MAX);
     mu_jw_init(&wr->w, out);
     mu_jw_object_begin(&wr->w);
+}
+
+/* The one id that the query asks for, or NULL. What no id can be is nobody's. */
+static const char *
+only_of(const struct mu_http_request *req, const char *name, char out[MU_ID_MAX])
+{
+    int len = mu_http_query_get(req->query, name, 0, out, MU_ID_MAX);
+    if (len == MU_E_NOT_FOUND) {
+        return NULL;
+    }
+    if (len < 0) {
+        out[0] = '\0';
+    }
+    return out;
 }
 
 void mso_on_master_state(void *arg,
@@ -269,7 +317,9 @@ void mso_on_master_slaves(void *arg,
     }
     struct mu_buf out;
     struct writer wr;
+    char only[MU_ID_MAX];
     begin(&wr, r, &out);
+    wr.agent_id = only_of(req, "slave_id", only);
     write_agents(&wr);
     mu_jw_object_end(&wr.w);
     mso_reply_json(r->mso, x, req, &out);
@@ -285,7 +335,9 @@ void mso_on_master_frameworks(void *arg,
     }
     struct mu_buf out;
     struct writer wr;
+    char only[MU_ID_MAX];
     begin(&wr, r, &out);
+    wr.framework_id = only_of(req, "framework_id", only);
     write_frameworks(&wr, "frameworks", false);
     write_frameworks(&wr, "completed_frameworks", true);
     write_none(&wr.w, "unregistered_frameworks");

@@ -44,6 +44,8 @@ void mso_reply_text(struct mso *m,
                     struct mu_http_exchange *x,
                     int status,
                     const char *text);
+/* Its name, or its address. */
+const char *mso_host_of(const struct mu_member *member);
 /* Is this process the leader (or an agent)? Otherwise the exchange is answered: 307 to
  * the leader, or 503. */
 bool mso_leads(const struct mso_route *r,

@@ -1,6 +1,8 @@
 /* Which path is whose. Every endpoint exists bare and under the name of its process
  * (/master/state, /slave(1)/state); spellings with `.json`, which newer Mesos dropped,
- * still work; a trailing slash is ignored. */
+ * still work; a trailing slash is ignored. What is read may be POSTed for too, as in
+ * Mesos.
+ */
 #include "mesos.h"
 
 #include <stdio.h>
@@ -41,12 +43,13 @@ static int add_one(struct mso *m,
                    struct mso_route *route,
                    struct mu_error *err)
 {
-    static const char *const ends[] = {"", "/"};
-    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+    static const char *const forms[][2] = {
+        {"GET", ""}, {"GET", "/"}, {"POST", ""}, {"POST", "/"}};
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
         char path[128];
-        (void)snprintf(path, sizeof(path), "%s/%s%s", prefix, e->name, ends[i]);
-        int rc =
-            m->host->http_route(m->host, listener, "GET", path, e->handler, route, err);
+        (void)snprintf(path, sizeof(path), "%s/%s%s", prefix, e->name, forms[i][1]);
+        int rc = m->host->http_route(m->host, listener, forms[i][0], path, e->handler,
+                                     route, err);
         if (rc < 0) {
             return rc;
         }
@@ -145,6 +148,13 @@ void mso_reply_json(struct mso *m,
 
 /* ---- who leads ---- */
 
+/* What clients are told; other systems may write a leader without a name. */
+const char *mso_host_of(const struct mu_member *member)
+{
+    const char *name = member->hostname;
+    return name != NULL && name[0] != '\0' ? name : member->ip != NULL ? member->ip : "";
+}
+
 struct leader {
     bool leading;
     char address[320]; /* "host:port"; "" none known */
@@ -156,8 +166,10 @@ static void take_leader(void *arg, const void *row)
     struct leader *l = arg;
     l->leading = master->leading;
     if (master->leader != NULL) {
-        (void)snprintf(l->address, sizeof(l->address), "%s:%u", master->leader->hostname,
-                       master->leader->port);
+        const char *host = mso_host_of(master->leader);
+        bool is_ip6 = strchr(host, ':') != NULL;
+        (void)snprintf(l->address, sizeof(l->address),
+                       is_ip6 ? "[%.255s]:%u" : "%.255s:%u", host, master->leader->port);
     }
 }
 

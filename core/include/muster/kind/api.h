@@ -179,10 +179,13 @@ struct mu_agent_row {
     const struct mu_pairs *attributes;
     const char *work_dir; /* LOCAL_AGENT only */
     const char *waiting_for;
+    const char *master; /* LOCAL_AGENT only: "host:port" that it is or tries to be
+                           connected to; NULL: none is known */
 };
 struct mu_framework_row {
     const char *id, *name, *user, *role, *hostname, *principal, *webui_url;
     bool active, connected, completed;
+    bool recovered; /* known through its agents only, since a failover */
     int64_t registered_ms, reregistered_ms, unregistered_ms;
     uint64_t failover_timeout_ms;
     const struct mu_resources *used, *offered;
