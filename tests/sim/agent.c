@@ -98,6 +98,7 @@ static void on_connect(struct sim *s, struct event *e)
                             .master_gen = s->masters[k].gen,
                             .agent_link = ++n->last_link,
                             .gen = n->conn.gen + 1,
+                            .opened_at = s->now.mono_ms,
                             .open = true};
     struct agent_event ev = {.type = AGENT_EV_MASTER, .link = n->conn.agent_link};
     step_now(s, e->agent, &ev);
@@ -163,9 +164,15 @@ static void on_to_agent(struct sim *s, struct event *e)
     }
     for (int times = sim_chance(s, s->faults.duplicate) ? 2 : 1;
          times > 0 && is_current(s, e); times--) {
+        sim_check_obeys(s, e->agent, &m, e->token);
         struct agent_event ev = {
             .type = AGENT_EV_MESSAGE, .link = n->conn.agent_link, .msg = &m};
         step_now(s, e->agent, &ev);
+    }
+    bool registers = m.type == MU_MSG_REGISTERED || m.type == MU_MSG_REREGISTERED;
+    if (registers && n->conn.open && n->conn.gen == e->number &&
+        m.epoch > n->newest_epoch) {
+        n->newest_epoch = m.epoch;
     }
     mu_msg_release(&m);
 }
@@ -194,6 +201,7 @@ static void transmit(struct sim *s,
     *last_at = at > *last_at ? at : *last_at;
     struct event *e = later(s, i, *last_at - s->now.mono_ms, name, run);
     e->number = n->conn.gen;
+    e->token = s->masters[n->conn.master].epoch;
     mu_buf_init(&e->bytes, MU_MESSAGE_MAX);
     message_encode(&e->bytes, m);
 }
@@ -277,16 +285,6 @@ static void on_own_end(struct sim *s, struct event *e)
         bool oom = sim_rand(s, 0, 9) == 0;
         end_container(s, e->agent, c, oom ? SIGKILL : (int)sim_rand(s, 0, 3) << 8, oom,
                       "by itself");
-    }
-}
-
-/* A container may be ended by the agent only when the scheduler asked for that task, or
- * when it was never told of (a launch that failed). */
-static void check_may_stop(struct sim *s, const struct container *c, const char *how)
-{
-    if (c->running && mu_omap_get(&s->asked_to_stop, c->task.s) == NULL) {
-        sim_fail(s, "the running container of %s gets %s and nobody asked for that",
-                 c->task.s, how);
     }
 }
 
@@ -382,7 +380,7 @@ static void destroy(struct sim *s, size_t i, const struct agent_effect *fx)
     struct container *c = find(&s->agents[i], fx->container_id.s);
     int status = sim_chance(s, s->faults.destroy_fails) ? -EBUSY : 0;
     if (c != NULL) {
-        check_may_stop(s, c, "destroyed");
+        sim_check_stop(s, c, "destroyed");
         end_container(s, i, c, SIGKILL, false, "destroyed");
         c->removed = c->removed || status == 0;
     }
@@ -395,7 +393,7 @@ static void signal_container(struct sim *s, size_t i, const struct agent_effect 
 {
     struct container *c = find(&s->agents[i], fx->container_id.s);
     if (c != NULL && c->running) {
-        check_may_stop(s, c, "a signal");
+        sim_check_stop(s, c, "a signal");
         if (sim_rand(s, 0, 3) != 0) { /* one in four ignores SIGTERM */
             end_container(s, i, c, SIGTERM, false, "by SIGTERM");
         }
@@ -433,7 +431,7 @@ static void on_recovered(struct sim *s, struct event *e)
             known = known || strcmp(r.known.v[j].s, c->id.s) == 0;
         }
         if (!known) {
-            check_may_stop(s, c, "destroyed as an orphan");
+            sim_check_stop(s, c, "destroyed as an orphan");
             end_container(s, e->agent, c, SIGKILL, false, "destroyed as an orphan");
             c->removed = true;
         }

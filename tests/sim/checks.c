@@ -3,6 +3,123 @@
 
 #include <string.h>
 
+#include "codec/scheduler_json.h"
+
+#define SETTLED_MS 60000u /* an agent that is connected for so long has told all */
+
+/* ---- what the registry decides ---- */
+
+static const struct container *
+running_of(const struct sim *s, const char *task, size_t *i)
+{
+    for (*i = 0; *i < s->agent_count; (*i)++) {
+        for (size_t k = 0; k < s->agents[*i].containers.count; k++) {
+            const struct container *c = s->agents[*i].containers.v[k];
+            if (c->running && strcmp(c->task.s, task) == 0) {
+                return c;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* A task that runs may be forgotten when its agent is away for too long. Nobody is, in a
+ * run without partitions; and not one that talks to the master that forgets it. */
+static void check_forgotten(struct sim *s, size_t k, const char *task)
+{
+    size_t i;
+    if (mu_omap_get(&s->may_stop, task) != NULL || running_of(s, task, &i) == NULL) {
+        return;
+    }
+    const struct agent_node *n = &s->agents[i];
+    bool is_there = n->conn.open && n->conn.master == k && n->silent_until == 0 &&
+                    s->now.mono_ms - n->conn.opened_at >= SETTLED_MS;
+    if (is_there || s->faults.partition == 0) {
+        sim_fail(s, "master %zu forgets task %s, which runs on agent %zu", k, task, i);
+    }
+}
+
+void sim_check_apps_change(struct sim *s,
+                           size_t k,
+                           const char *key,
+                           const struct mu_buf *value)
+{
+    static const char prefix[] = "tasks/";
+    if (strncmp(key, prefix, sizeof(prefix) - 1) != 0) {
+        return;
+    }
+    const char *task = key + sizeof(prefix) - 1;
+    if (value->data == NULL) {
+        check_forgotten(s, k, task);
+        (void)mu_omap_put(&s->may_stop, task, s);
+        return;
+    }
+    struct scheduler_record rec;
+    struct mu_error err;
+    if (scheduler_record_decode(key, value->data, value->len, &rec, &err) < 0) {
+        sim_fail(s, "registry entry %s: %s", key, err.text);
+        return;
+    }
+    if (rec.task->killing) {
+        (void)mu_omap_put(&s->may_stop, task, s);
+    }
+    scheduler_record_release(&rec);
+}
+
+/* Only when a scheduler has asked for it, and only what the registry says: a leader that
+ * does not know a task yet, or not any more, has no business with it. */
+void sim_check_stop(struct sim *s, const struct container *c, const char *how)
+{
+    if (!c->running) {
+        return;
+    }
+    if (mu_omap_get(&s->asked_to_stop, c->task.s) == NULL) {
+        sim_fail(s, "the running container of %s gets %s and nobody asked for that",
+                 c->task.s, how);
+    } else if (mu_omap_get(&s->may_stop, c->task.s) == NULL) {
+        sim_fail(s, "the running container of %s gets %s and its record is in force",
+                 c->task.s, how);
+    }
+}
+
+/* What is acknowledged is in the registry at that moment, whoever acknowledges it. */
+void sim_check_acknowledged(struct sim *s, const struct app_truth *t)
+{
+    char key[64];
+    (void)snprintf(key, sizeof(key), "apps%s", t->id);
+    const struct mu_buf *value = mu_omap_get(&s->shared[1].map, key);
+    if (value == NULL || !t->want_exists) {
+        if ((value != NULL) != t->want_exists) {
+            sim_fail(s, "%s was acknowledged as %s, the registry has it %s", t->id,
+                     t->want_exists ? "there" : "gone", value != NULL ? "there" : "not");
+        }
+        return;
+    }
+    struct scheduler_record rec;
+    struct mu_error err;
+    if (scheduler_record_decode(key, value->data, value->len, &rec, &err) < 0) {
+        sim_fail(s, "registry entry %s: %s", key, err.text);
+        return;
+    }
+    if (rec.app->instances != t->want_instances ||
+        strcmp(rec.app->cmd, t->want_cmd) != 0) {
+        sim_fail(s, "%s: %u of '%s' was acknowledged, the registry has %u of '%s'", t->id,
+                 t->want_instances, t->want_cmd, rec.app->instances, rec.app->cmd);
+    }
+    scheduler_record_release(&rec);
+}
+
+void sim_check_obeys(struct sim *s, size_t i, const struct mu_msg *m, uint64_t epoch)
+{
+    bool orders = m->type == MU_MSG_RUN_TASK || m->type == MU_MSG_KILL_TASK ||
+                  m->type == MU_MSG_SHUTDOWN;
+    if (orders && s->agents[i].conn.open && epoch < s->agents[i].newest_epoch) {
+        sim_fail(s, "agent %zu gets %s from epoch %llu after it has seen %llu", i,
+                 mu_msg_type_name((enum mu_msg_type)m->type), (unsigned long long)epoch,
+                 (unsigned long long)s->agents[i].newest_epoch);
+    }
+}
+
 static void check_containers(struct sim *s, size_t i)
 {
     for (size_t k = 0; k < s->agents[i].containers.count; k++) {

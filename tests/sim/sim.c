@@ -174,6 +174,7 @@ static void on_faults(struct sim *s, struct event *e)
     }
     if (sim_chance(s, s->faults.partition)) {
         s->agents[i].silent_until = s->now.mono_ms + sim_rand(s, 1000, 200000);
+        s->partitions++;
         sim_story(s, "agent %zu is cut off for a while", i);
     }
     if (sim_rand(s, 0, 99) == 0) {
@@ -246,6 +247,7 @@ void sim_init(struct sim *s, uint64_t seed)
     mu_prng_seed(&s->prng, seed);
     mu_heap_init(&s->heap);
     mu_omap_init(&s->asked_to_stop);
+    mu_omap_init(&s->may_stop);
     mu_omap_init(&s->shared[0].map);
     mu_omap_init(&s->shared[1].map);
     for (size_t k = 0; k < MASTERS_MAX; k++) {
@@ -309,6 +311,7 @@ void sim_release(struct sim *s)
     sim_store_release(&s->shared[0]);
     sim_store_release(&s->shared[1]);
     mu_omap_release(&s->asked_to_stop);
+    mu_omap_release(&s->may_stop);
 }
 
 static void run_seed(struct sim *s, uint64_t seed, bool trace)
@@ -364,6 +367,9 @@ static const char *story_told(const char *which, FILE *out)
                                      .type = MU_CMD_APPS_PUT,
                                      .apps = apps,
                                      .app_count = 1};
+    s.apps[0].want_exists = true;
+    s.apps[0].want_instances = app->instances;
+    (void)snprintf(s.apps[0].want_cmd, sizeof(s.apps[0].want_cmd), "%s", app->cmd);
     s.apps[0].token = ++s.command_token;
     s.apps[0].asked = sim_ready(&s);
     sim_command(&s, s.apps[0].asked, &put, s.apps[0].token);
@@ -385,6 +391,7 @@ static const char *story_told(const char *which, FILE *out)
                                       .ids = ids,
                                       .id_count = 1,
                                       .force = true};
+    s.apps[0].want_exists = false;
     s.apps[0].token = ++s.command_token;
     s.apps[0].asked = sim_ready(&s);
     sim_command(&s, s.apps[0].asked, &gone, s.apps[0].token);
@@ -419,7 +426,8 @@ static int fail_run(const struct sim *s, const char *text)
 static int run_many(uint64_t from, uint64_t to, bool once)
 {
     uint64_t events = 0, acknowledged = 0, crashes = 0, cuts = 0, starts = 0;
-    uint64_t failovers = 0, freezes = 0, master_cuts = 0, fenced = 0;
+    uint64_t failovers = 0, freezes = 0, master_cuts = 0, fenced = 0, unknown = 0,
+             partitions = 0;
     static struct sim s;
     for (uint64_t seed = from; seed <= to; seed++) {
         uint64_t hash[2] = {0, 0};
@@ -438,6 +446,8 @@ static int run_many(uint64_t from, uint64_t to, bool once)
             freezes += s.freezes;
             master_cuts += s.master_cuts;
             fenced += s.fenced;
+            unknown += s.unknown;
+            partitions += s.partitions;
             for (size_t i = 0; i < s.agent_count; i++) {
                 starts += s.agents[i].total_starts;
             }
@@ -450,9 +460,10 @@ static int run_many(uint64_t from, uint64_t to, bool once)
     printf("seeds %" PRIu64 "..%" PRIu64 " passed%s: %" PRIu64 " events, %" PRIu64
            " acknowledged commands, %" PRIu64 " container starts, %" PRIu64
            " crashes, %" PRIu64 " cut connections, %" PRIu64 " failovers, %" PRIu64
-           " frozen masters, %" PRIu64 " cut masters, %" PRIu64 " fenced batches\n",
+           " frozen masters, %" PRIu64 " cut masters, %" PRIu64 " cut agents, %" PRIu64
+           " fenced batches, %" PRIu64 " lost outcomes\n",
            from, to, once ? "" : ", each twice", events, acknowledged, starts, crashes,
-           cuts, failovers, freezes, master_cuts, fenced);
+           cuts, failovers, freezes, master_cuts, partitions, fenced, unknown);
     return 0;
 }
 

@@ -63,7 +63,7 @@ struct conn { /* between an agent and a master's process; order is kept within i
     size_t master;
     uint64_t master_gen;
     uint64_t agent_link, master_link; /* master_link 0: not opened yet */
-    uint64_t gen;
+    uint64_t gen, opened_at;
     bool open;
     uint64_t to_master_at, to_agent_at; /* last delivery, so that order is kept */
 };
@@ -79,6 +79,7 @@ struct agent_node {
     struct conn conn;
     uint64_t last_link, backoff_ms;
     size_t leader;         /* as it was told last; MASTERS_MAX: nobody yet */
+    uint64_t newest_epoch; /* of the leaders that it has registered with */
     uint64_t silent_until; /* a partition: nothing passes, nobody is told */
     size_t total_starts;
 };
@@ -155,8 +156,10 @@ struct sim {
     bool own_master_store;  /* the store "master" is each process's own: registry
                                `in_memory` */
     uint64_t last_znode, last_session, last_link, commit_serial, command_token;
-    size_t failovers, freezes, master_cuts, fenced, last_leader;
-    struct mu_omap asked_to_stop; /* task ids for which the scheduler sent KILL */
+    size_t failovers, freezes, master_cuts, fenced, unknown, partitions, last_leader;
+    struct mu_omap asked_to_stop; /* task ids for which a scheduler sent KILL */
+    struct mu_omap may_stop; /* those whose end the registry has, or has had: killing, or
+                                no record any more */
 
     size_t agent_count;
     struct agent_node agents[AGENTS_MAX];
@@ -249,6 +252,18 @@ void sim_user_reply(struct sim *s, uint64_t token, const struct scheduler_reply 
 void sim_user_master_died(struct sim *s, size_t k);
 
 /* checks.c */
+/* Master k's batch has been accepted: key of the store "apps" gets value (data NULL: it
+ * is deleted). */
+void sim_check_apps_change(struct sim *s,
+                           size_t k,
+                           const char *key,
+                           const struct mu_buf *value);
+/* The user is told that what he wanted of t is done. */
+void sim_check_acknowledged(struct sim *s, const struct app_truth *t);
+/* A running container of agent i is told to end. */
+void sim_check_stop(struct sim *s, const struct container *c, const char *how);
+/* Agent i gets m from a leader of that epoch, on the connection that it has. */
+void sim_check_obeys(struct sim *s, size_t i, const struct mu_msg *m, uint64_t epoch);
 void sim_check_always(struct sim *s);
 void sim_check_end(struct sim *s);
 

@@ -32,6 +32,9 @@ static bool apply(struct sim *s, size_t k, struct commit *c)
     }
     for (size_t i = 0; i < c->keys.count; i++) {
         struct mu_buf *old;
+        if (c->is_apps) {
+            sim_check_apps_change(s, k, c->keys.v[i], &c->values.v[i]);
+        }
         if (c->values.v[i].data == NULL) {
             old = mu_omap_remove(&store->map, c->keys.v[i]);
         } else {
@@ -118,6 +121,7 @@ static void on_commit_done(struct sim *s, struct event *e)
     struct commit *c = n->commits.v[0]; /* in order: the event is about the oldest */
     MU_VEC_REMOVE(&n->commits, 0);
     int status = sim_chance(s, s->faults.commit_fails) ? MU_E_UNKNOWN_OUTCOME : 0;
+    s->unknown += status != 0;
     bool applied = (status == 0 || sim_chance(s, 500000)) && apply(s, e->master, c);
     if (status == 0 && !applied) {
         status = MU_E_FENCED;

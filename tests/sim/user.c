@@ -21,6 +21,9 @@ void sim_user_reply(struct sim *s, uint64_t token, const struct scheduler_reply 
         }
         t->token = 0;
         sim_story(s, "the user is answered %d for %s", reply->status, t->id);
+        if (reply->status == 0) {
+            sim_check_acknowledged(s, t);
+        }
         if (reply->status == 0 && !sim_chance(s, s->faults.lost_reply)) {
             s->acknowledged++;
             t->exists = t->want_exists;
