@@ -1,6 +1,7 @@
 /* See zk_servers.h. */
 #include "lib/zk_servers.h"
 
+#include <dirent.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -48,7 +49,7 @@ char *zk_server_url(size_t number, const char *path)
     return mu_xasprintf("zk://%.*s%s", (int)strcspn(at, ","), at, path);
 }
 
-static void send_signal(size_t number, int signo)
+static int send_signal(size_t number, int signo)
 {
     mu_auto_free char *path =
         mu_xasprintf("%s/%zu/pid", setting("MUSTER_TEST_ZK_DIR"), number);
@@ -59,107 +60,101 @@ static void send_signal(size_t number, int signo)
     fclose(f);
     assert_true(pid > 1);
     assert_int_equal(kill(pid, signo), 0);
+    return pid;
 }
 
+static bool is_stopped(const char *task)
+{
+    mu_auto_free char *path = mu_xasprintf("%s/stat", task);
+    FILE *f = fopen(path, "re");
+    char text[512] = "";
+    if (f == NULL || fread(text, 1, sizeof(text) - 1, f) == 0) {
+        text[0] = '\0'; /* a thread that ended */
+    }
+    if (f != NULL) {
+        fclose(f);
+    }
+    const char *name_end = strrchr(text, ')');
+    return name_end == NULL || name_end[2] == 'T';
+}
+
+/* A stop reaches the threads of a process one by one. */
 void zk_server_freeze(size_t number)
 {
-    send_signal(number, SIGSTOP);
+    int pid = send_signal(number, SIGSTOP);
+    mu_auto_free char *tasks = mu_xasprintf("/proc/%d/task", pid);
+    bool all = false;
+    while (!all) {
+        all = true;
+        DIR *dir = opendir(tasks);
+        assert_non_null(dir);
+        for (struct dirent *d = readdir(dir); d != NULL; d = readdir(dir)) {
+            mu_auto_free char *task = mu_xasprintf("%s/%s", tasks, d->d_name);
+            all = all && (d->d_name[0] == '.' || is_stopped(task));
+        }
+        closedir(dir);
+    }
 }
 
 void zk_server_resume(size_t number)
 {
-    send_signal(number, SIGCONT);
+    (void)send_signal(number, SIGCONT);
 }
 
-/* ---- the program that controls them ---- */
+/* ---- the program that controls them: on a worker, so that the loop turns on ---- */
 
 struct run {
-    uv_process_t process;
-    uv_pipe_t out;
-    char text[64];
-    size_t len;
-    int64_t status;
-    int open;
+    char *command;
+    char answer[64];
+    int status;
     bool ended;
 };
 
-static void on_closed(uv_handle_t *handle)
+static void do_run(void *arg)
 {
-    struct run *r = handle->data;
-    r->open--;
-    r->ended = r->open == 0;
-}
-
-static void on_exit_of(uv_process_t *process, int64_t status, int term_signal)
-{
-    struct run *r = process->data;
-    r->status = term_signal != 0 ? -term_signal : status;
-    uv_close((uv_handle_t *)process, on_closed);
-}
-
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-    (void)suggested;
-    struct run *r = handle->data;
-    *buf = uv_buf_init(r->text + r->len, (unsigned)(sizeof(r->text) - 1 - r->len));
-}
-
-static void on_output(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
-{
-    (void)buf;
-    struct run *r = stream->data;
-    if (n < 0) {
-        uv_close((uv_handle_t *)stream, on_closed);
-    } else {
-        r->len += (size_t)n;
+    struct run *r = arg;
+    FILE *f = popen(r->command, "r");
+    if (f == NULL) {
+        r->status = -1;
+        return;
     }
+    r->answer[fread(r->answer, 1, sizeof(r->answer) - 1, f)] = '\0';
+    r->status = pclose(f);
 }
 
-static void run_control(struct test_host *th, char **words, struct run *r)
+static void run_ended(void *arg)
 {
-    *r = (struct run){.open = 2};
-    assert_int_equal(uv_pipe_init(th->loop, &r->out, 0), 0);
-    r->process.data = r->out.data = r;
-    uv_stdio_container_t stdio[] = {
-        {.flags = UV_IGNORE},
-        {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
-         .data.stream = (uv_stream_t *)&r->out},
-        {.flags = UV_INHERIT_FD, .data.fd = 2},
-    };
-    const uv_process_options_t options = {
-        .exit_cb = on_exit_of,
-        .file = words[0],
-        .args = words,
-        .stdio = stdio,
-        .stdio_count = 3,
-    };
-    assert_int_equal(uv_spawn(th->loop, &r->process, &options), 0);
-    assert_int_equal(uv_read_start((uv_stream_t *)&r->out, on_alloc, on_output), 0);
+    struct run *r = arg;
+    r->ended = true;
+}
+
+static void run_control(struct test_host *th, const char *words, struct run *r)
+{
+    *r = (struct run){0};
+    r->command =
+        mu_xasprintf("exec python3 '%s' %s", setting("MUSTER_TEST_ZK_CONTROL"), words);
+    assert_int_equal(th->host->work(th->host, do_run, run_ended, r), 0);
     assert_true(test_host_run_until(th, &r->ended, CONTROL_MS));
-    assert_int_equal(r->status, 0);
+    if (r->status != 0) {
+        fail_msg("%s: %d", r->command, r->status);
+    }
+    free(r->command);
 }
 
 void zk_servers_do(struct test_host *th, const char *verb, size_t number)
 {
-    mu_auto_free char *text = mu_xasprintf("%zu", number);
-    mu_auto_free char *action = mu_xstrdup(verb);
-    mu_auto_free char *program = mu_xstrdup(setting("MUSTER_TEST_ZK_CONTROL"));
-    char python[] = "python3";
-    char *words[] = {python, program, action, number != 0 ? text : NULL, NULL};
+    mu_auto_free char *words =
+        number != 0 ? mu_xasprintf("%s %zu", verb, number) : mu_xstrdup(verb);
     struct run r;
     run_control(th, words, &r);
 }
 
 size_t zk_servers_leader(struct test_host *th)
 {
-    mu_auto_free char *program = mu_xstrdup(setting("MUSTER_TEST_ZK_CONTROL"));
-    char python[] = "python3";
-    char leader[] = "leader";
-    char *words[] = {python, program, leader, NULL};
     struct run r;
-    run_control(th, words, &r);
+    run_control(th, "leader", &r);
     size_t number = 0;
-    assert_int_equal(sscanf(r.text, "%zu", &number), 1);
+    assert_int_equal(sscanf(r.answer, "%zu", &number), 1);
     return number;
 }
 

@@ -14,6 +14,8 @@
 #include "zk/alloc.h"
 
 #define DATA_MAX (64u * 1024)
+#define ID_LEN_MAX 255
+#define HOST_LEN_MAX 255
 
 static uint32_t ip_number(const char *ip)
 {
@@ -70,6 +72,18 @@ static const char *text_of(const json_t *object, const char *key)
     return json_string_value(json_object_get(object, key));
 }
 
+/* These go into headers, URLs and logs. */
+static bool is_plain(const char *s, size_t max_len)
+{
+    size_t len = strlen(s);
+    for (size_t i = 0; i < len; i++) {
+        if (s[i] <= ' ' || s[i] > '~' || strchr("\"'\\<>", s[i]) != NULL) {
+            return false;
+        }
+    }
+    return len > 0 && len <= max_len;
+}
+
 static int from_json(const json_t *root, struct mu_member *m, struct mu_error *err)
 {
     const json_t *address = json_object_get(root, "address");
@@ -87,13 +101,14 @@ static int from_json(const json_t *root, struct mu_member *m, struct mu_error *e
     if (!port_of(address, "port", &m->port) && !port_of(root, "port", &m->port)) {
         return mu_fail(err, MU_E_PROTOCOL, "MasterInfo without a valid 'port'");
     }
-    if (ip == NULL && !json_is_integer(number)) {
+    if (ip == NULL && (!json_is_integer(number) || json_integer_value(number) < 0 ||
+                       json_integer_value(number) > UINT32_MAX)) {
         return mu_fail(err, MU_E_PROTOCOL, "MasterInfo without 'ip'");
     }
     m->id = take(id);
     m->ip = ip != NULL ? take(ip) : ip_text((uint32_t)json_integer_value(number));
     m->hostname = take(hostname != NULL ? hostname : m->ip);
-    m->version = version != NULL ? take(version) : NULL;
+    m->version = version != NULL && is_plain(version, ID_LEN_MAX) ? take(version) : NULL;
     if (!port_of(root, "app_port", &m->app_port)) {
         m->app_port = 0; /* another system's leader */
     }
@@ -134,6 +149,23 @@ decode_text(const char *data, size_t len, struct mu_member *m, struct mu_error *
     return mu_fail(err, MU_E_PROTOCOL, "it is not of the form master@IP:PORT");
 }
 
+static bool is_host(const char *s)
+{
+    return is_plain(s, HOST_LEN_MAX) && strcspn(s, "/?#@") == strlen(s);
+}
+
+static int check_member(const struct mu_member *m, struct mu_error *err)
+{
+    if (!is_plain(m->id, ID_LEN_MAX)) {
+        return mu_fail(err, MU_E_PROTOCOL, "MasterInfo whose 'id' is not an id");
+    }
+    if (!is_host(m->hostname) || !is_host(m->ip)) {
+        return mu_fail(err, MU_E_PROTOCOL,
+                       "MasterInfo whose 'hostname' or 'ip' is not a host's");
+    }
+    return 0;
+}
+
 int zke_member_decode(enum zke_label label,
                       const char *data,
                       size_t len,
@@ -165,6 +197,9 @@ int zke_member_decode(enum zke_label label,
     case ZKE_LABEL_TEXT:
         rc = decode_text(data, len, out, err);
         break;
+    }
+    if (rc == 0) {
+        rc = check_member(out, err);
     }
     if (rc < 0) {
         zke_member_release(out);

@@ -14,6 +14,8 @@
 #define WITHDRAW_MS 1000u /* longer than this nobody waits for a znode to go */
 #define ACTIONS_MAX 64u
 #define LOOKS_MAX 32u
+#define ASKS_PER_TIMEOUT 8u
+#define LEASE_MARGIN 4u /* of the timeout: see machine.h */
 
 struct zke_machine {
     char *self_id;
@@ -26,20 +28,26 @@ struct zke_machine {
     uint64_t timeout_ms;
     /* candidacy */
     int candidacy;
+    bool is_stale; /* it was begun for a candidacy that was withdrawn since */
     char own[ZKE_NAME_MAX];
-    int64_t czxid; /* 0: not known yet */
+    int64_t czxid;    /* 0: not known yet */
+    bool czxid_asked; /* and not answered */
     bool leaving_asked;
+    bool synced; /* of the list that is asked for */
     size_t looks_left;
     uint64_t lease_ms, next_ask_ms, retry_at_ms, retry_ms;
-    bool elected;
+    bool elected, lapsed; /* lapsed: the lease was over before this step's event */
     /* detection */
     bool listing, list_again, listed; /* listed: smallest is of this session */
-    uint64_t list_asked_ms, next_list_ms;
+    uint64_t list_asked_ms, next_list_ms, list_retry_ms;
     char smallest[ZKE_NAME_MAX]; /* "": no member */
     bool has_own;                /* the own znode was in the list */
     char data_of[ZKE_NAME_MAX];  /* whom data was asked or known for; "": nobody */
     bool data_known;
     struct mu_member data; /* id NULL: not to be understood */
+    uint64_t data_retry_ms, data_retry_at_ms;
+    char ghost[ZKE_NAME_MAX]; /* of this session, and not own; "": none */
+    const char *restart_why;  /* NULL: no need to */
     /* told */
     struct mu_member told; /* id NULL: none */
     const char *lost_why;
@@ -72,63 +80,105 @@ static void note(struct zke_machine *m, int level, const char *text)
 static void forget_candidacy(struct zke_machine *m)
 {
     m->candidacy = ZKE_NONE;
+    m->is_stale = false;
     m->own[0] = '\0';
     m->czxid = 0;
+    m->czxid_asked = false;
     m->leaving_asked = false;
     m->lease_ms = 0;
     m->has_own = false;
 }
 
-static void refused(struct zke_machine *m, const struct zke_event *ev)
+/* What was listed with it is of no use, either. */
+static void own_is_gone(struct zke_machine *m)
 {
-    m->retry_at_ms = ev->now_ms + m->retry_ms;
-    m->retry_ms = m->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : m->retry_ms * 2;
-    struct zke_action *a = act(m, ZKE_TELL_LOG, m->own);
-    a->level = MU_ERROR;
-    a->text = ev->text;
+    forget_candidacy(m);
+    m->listed = false;
+    m->list_again = true;
 }
 
-static void take(struct zke_machine *m, const char *name)
+static uint64_t next_retry_ms(uint64_t *delay_ms)
 {
-    m->candidacy = ZKE_IN;
-    (void)snprintf(m->own, sizeof(m->own), "%s", name);
-    m->czxid = 0;
+    uint64_t delay = *delay_ms;
+    *delay_ms = delay * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : delay * 2;
+    return delay;
+}
+
+static void refused(struct zke_machine *m, const struct zke_event *ev, const char *text)
+{
+    m->retry_at_ms = ev->now_ms + next_retry_ms(&m->retry_ms);
+    note(m, MU_ERROR, text);
+}
+
+static void take(struct zke_machine *m, const struct zke_event *ev)
+{
+    (void)snprintf(m->own, sizeof(m->own), "%s", ev->name);
+    m->czxid = ev->czxid; /* 0: still to be looked up */
+    m->czxid_asked = false;
     m->lease_ms = 0;
     m->next_ask_ms = 0;
     m->retry_ms = RETRY_MIN_MS;
     m->list_again = true;
-    note(m, MU_INFO, "standing for election");
+    m->candidacy = m->is_stale ? ZKE_LEAVING : ZKE_IN;
+    m->is_stale = false;
+    if (m->candidacy == ZKE_IN) {
+        note(m, MU_INFO, "standing for election");
+    }
 }
 
 static void on_created(struct zke_machine *m, const struct zke_event *ev)
 {
     if (m->candidacy != ZKE_CREATING) {
-        return; /* of an earlier session */
+        return; /* of an earlier session, or it is being looked for */
     }
     enum zke_label label;
     int32_t number;
     if (ev->outcome == ZKE_OK && ev->name != NULL &&
         zke_name_parse(ev->name, &label, &number)) {
-        take(m, ev->name);
+        take(m, ev);
+    } else if (ev->outcome == ZKE_OK) {
+        act(m, ZKE_DO_REMOVE, ev->name);
+        forget_candidacy(m);
+        refused(m, ev,
+                "no candidate can join: the numbers of the path's znodes have run over; "
+                "the path has to be deleted");
     } else if (ev->outcome == ZKE_LOST) {
         m->candidacy = ZKE_UNKNOWN;
         m->next_list_ms = ev->now_ms + PAUSE_MS;
+    } else if (ev->outcome == ZKE_GONE) { /* the path itself: the list will tell */
+        forget_candidacy(m);
+        m->retry_at_ms = ev->now_ms + PAUSE_MS;
+        m->list_again = true;
     } else {
         forget_candidacy(m);
-        refused(m, ev);
+        refused(m, ev, ev->text);
     }
 }
 
 static void on_left(struct zke_machine *m, const struct zke_event *ev)
 {
-    if (m->candidacy != ZKE_LEAVING) {
+    if (m->candidacy != ZKE_LEAVING || strcmp(ev->name, m->own) != 0) {
         return;
     }
     m->leaving_asked = false;
     if (ev->outcome == ZKE_OK || ev->outcome == ZKE_GONE) {
-        forget_candidacy(m);
+        own_is_gone(m);
     } else if (ev->outcome == ZKE_REFUSED) {
-        refused(m, ev);
+        refused(m, ev, ev->text);
+    } else {
+        m->retry_at_ms = ev->now_ms + PAUSE_MS;
+    }
+}
+
+/* About the own znode, whose name is known. */
+static void on_own(struct zke_machine *m, const struct zke_event *ev)
+{
+    m->czxid_asked = false;
+    if (ev->outcome == ZKE_OK && ev->owner == m->session) {
+        m->czxid = ev->czxid;
+    } else if (ev->outcome == ZKE_GONE || ev->outcome == ZKE_OK) {
+        m->lost_why = "the znode of this master is gone";
+        own_is_gone(m);
     } else {
         m->retry_at_ms = ev->now_ms + PAUSE_MS;
     }
@@ -136,12 +186,16 @@ static void on_left(struct zke_machine *m, const struct zke_event *ev)
 
 static void on_owner(struct zke_machine *m, const struct zke_event *ev)
 {
+    if (m->candidacy == ZKE_IN && strcmp(ev->name, m->own) == 0) {
+        on_own(m, ev);
+        return;
+    }
     if (m->candidacy != ZKE_LOOKING || m->looks_left == 0) {
         return;
     }
     m->looks_left--;
     if (ev->outcome == ZKE_OK && ev->owner == m->session) {
-        take(m, ev->name);
+        take(m, ev);
     } else if (ev->outcome == ZKE_LOST) {
         m->candidacy = ZKE_UNKNOWN; /* look again */
         m->looks_left = 0;
@@ -156,28 +210,49 @@ static void on_asked(struct zke_machine *m, const struct zke_event *ev)
     if (m->candidacy != ZKE_IN || strcmp(ev->name, m->own) != 0) {
         return;
     }
-    if (ev->outcome == ZKE_OK && ev->owner == m->session) {
-        uint64_t lease = ev->asked_ms + m->timeout_ms - m->timeout_ms / 10;
-        m->czxid = ev->czxid;
+    if (ev->outcome == ZKE_OK) {
+        uint64_t lease = ev->asked_ms + m->timeout_ms - m->timeout_ms / LEASE_MARGIN;
         m->lease_ms = lease > m->lease_ms ? lease : m->lease_ms;
-    } else if (ev->outcome == ZKE_GONE || ev->outcome == ZKE_OK) {
+    } else if (ev->outcome == ZKE_GONE) {
         m->lost_why = "the znode of this master is gone";
-        forget_candidacy(m);
+        own_is_gone(m);
+    } else if (ev->outcome == ZKE_REFUSED) {
+        m->next_ask_ms = ev->now_ms + next_retry_ms(&m->retry_ms);
+        note(m, MU_ERROR, ev->text);
     }
 }
 
 /* ---- the others ---- */
 
-static void look_at_all(struct zke_machine *m, const struct zke_event *ev)
+/* The LOOKS_MAX highest numbers: what was made last is among them. */
+static size_t newest(const struct zke_event *ev, size_t *out)
 {
-    m->looks_left = 0;
-    for (size_t i = 0; i < ev->count && m->looks_left < LOOKS_MAX; i++) {
+    int32_t numbers[LOOKS_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < ev->count; i++) {
         enum zke_label label;
         int32_t number;
-        if (zke_name_parse(ev->names[i], &label, &number) && label == ZKE_LABEL_JSON) {
-            act(m, ZKE_DO_LOOK, ev->names[i]);
-            m->looks_left++;
+        if (!zke_name_parse(ev->names[i], &label, &number) || label != ZKE_LABEL_JSON ||
+            (count == LOOKS_MAX && number <= numbers[count - 1])) {
+            continue;
         }
+        size_t at = count < LOOKS_MAX ? count++ : count - 1;
+        for (; at > 0 && numbers[at - 1] < number; at--) {
+            numbers[at] = numbers[at - 1];
+            out[at] = out[at - 1];
+        }
+        numbers[at] = number;
+        out[at] = i;
+    }
+    return count;
+}
+
+static void look_at_all(struct zke_machine *m, const struct zke_event *ev)
+{
+    size_t which[LOOKS_MAX];
+    m->looks_left = newest(ev, which);
+    for (size_t i = 0; i < m->looks_left; i++) {
+        act(m, ZKE_DO_LOOK, ev->names[which[i]]);
     }
     m->candidacy = ZKE_LOOKING;
     if (m->looks_left == 0) {
@@ -185,15 +260,20 @@ static void look_at_all(struct zke_machine *m, const struct zke_event *ev)
     }
 }
 
-static void on_listed(struct zke_machine *m, const struct zke_event *ev)
+static void list_failed(struct zke_machine *m, const struct zke_event *ev)
 {
-    m->listing = false;
-    if (ev->outcome != ZKE_OK) {
-        m->next_list_ms = ev->now_ms + PAUSE_MS;
-        return;
+    m->next_list_ms = ev->now_ms + PAUSE_MS;
+    if (ev->outcome == ZKE_GONE) {
+        m->restart_why = "the path was deleted"; /* a new session makes it again */
+    } else if (ev->outcome == ZKE_REFUSED) {
+        m->next_list_ms = ev->now_ms + next_retry_ms(&m->list_retry_ms);
+        note(m, MU_ERROR, ev->text);
     }
+}
+
+static void note_members(struct zke_machine *m, const struct zke_event *ev)
+{
     int32_t least = INT32_MAX;
-    m->listed = true;
     m->smallest[0] = '\0';
     m->has_own = false;
     for (size_t i = 0; i < ev->count; i++) {
@@ -208,12 +288,42 @@ static void on_listed(struct zke_machine *m, const struct zke_event *ev)
             (void)snprintf(m->smallest, sizeof(m->smallest), "%s", ev->names[i]);
         }
     }
-    if (m->candidacy == ZKE_UNKNOWN) {
+}
+
+static void on_listed(struct zke_machine *m, const struct zke_event *ev)
+{
+    m->listing = false;
+    if (ev->outcome != ZKE_OK) {
+        list_failed(m, ev);
+        return;
+    }
+    m->list_retry_ms = RETRY_MIN_MS;
+    m->listed = true;
+    m->ghost[0] = '\0';
+    note_members(m, ev);
+    if (strcmp(m->smallest, m->data_of) != 0) {
+        m->data_of[0] = '\0';
+        m->data_known = false;
+        m->data_retry_ms = RETRY_MIN_MS;
+    }
+    if (m->candidacy == ZKE_UNKNOWN && m->synced) {
         look_at_all(m, ev);
+    } else if (m->candidacy == ZKE_UNKNOWN) {
+        m->next_list_ms = ev->now_ms + PAUSE_MS;
     } else if (m->candidacy == ZKE_IN && m->czxid != 0 && !m->has_own) {
         m->lost_why = "the znode of this master was removed";
         forget_candidacy(m);
     }
+}
+
+/* A create whose answer was lost has made a znode after all. As long as it is there
+ * nobody but this session could lead. */
+static bool is_ghost(const struct zke_machine *m, const struct zke_event *ev)
+{
+    return ev->outcome == ZKE_OK && m->session != 0 && ev->owner == m->session &&
+           strcmp(ev->name, m->own) != 0 &&
+           (m->candidacy == ZKE_NONE || m->candidacy == ZKE_IN ||
+            m->candidacy == ZKE_LEAVING);
 }
 
 static void on_data(struct zke_machine *m, const struct zke_event *ev)
@@ -221,12 +331,25 @@ static void on_data(struct zke_machine *m, const struct zke_event *ev)
     if (strcmp(ev->name, m->data_of) != 0 || m->data_known) {
         return;
     }
-    if (ev->outcome == ZKE_OK) {
+    if (is_ghost(m, ev)) {
+        (void)snprintf(m->ghost, sizeof(m->ghost), "%s", ev->name);
+        m->data_of[0] = '\0';
+        act(m, ZKE_DO_REMOVE, ev->name);
+        return;
+    }
+    if (ev->outcome == ZKE_OK || ev->outcome == ZKE_REFUSED) {
         zke_member_release(&m->data);
+        m->data_known = true;
         if (ev->member != NULL) {
             zke_member_copy(&m->data, ev->member);
+        } else {
+            m->data_retry_at_ms = ev->now_ms + next_retry_ms(&m->data_retry_ms);
         }
-        m->data_known = true;
+        if (ev->outcome == ZKE_REFUSED) {
+            struct zke_action *a = act(m, ZKE_TELL_LOG, ev->name);
+            a->level = MU_ERROR;
+            a->text = ev->text;
+        }
     } else { /* it went between the list and the question */
         m->data_of[0] = '\0';
         m->listed = false;
@@ -245,6 +368,8 @@ static void on_ready(struct zke_machine *m, const struct zke_event *ev)
     m->list_again = true;
     m->next_ask_ms = 0;
     m->leaving_asked = false;
+    m->czxid_asked = false;
+    m->synced = false;
     if (ev->fresh) {
         m->listed = false;
         forget_candidacy(m);
@@ -279,12 +404,12 @@ static bool may_lead(const struct zke_machine *m, uint64_t now_ms)
 
 static void settle_leadership(struct zke_machine *m, uint64_t now_ms)
 {
-    bool leads = may_lead(m, now_ms);
+    bool leads = may_lead(m, now_ms) && !m->lapsed;
     if (m->elected && !leads) {
         const char *why = m->lost_why;
         if (why == NULL) {
             why = m->withdraws || !m->contends ? "withdrawn"
-                  : now_ms >= m->lease_ms
+                  : m->lapsed || now_ms >= m->lease_ms
                       ? "ZooKeeper has not answered for most of the session timeout"
                       : "another master has a lower number";
         }
@@ -301,6 +426,13 @@ static void settle_leadership(struct zke_machine *m, uint64_t now_ms)
     if (!m->elected && m->candidacy == ZKE_IN) {
         m->candidacy = ZKE_LEAVING; /* the next leadership has another znode */
     }
+}
+
+/* Only who is next in turn needs a lease. */
+static bool asks(const struct zke_machine *m)
+{
+    return m->candidacy == ZKE_IN && m->ready && m->listed &&
+           strcmp(m->smallest, m->own) == 0;
 }
 
 static void settle_candidacy(struct zke_machine *m, uint64_t now_ms)
@@ -321,33 +453,56 @@ static void settle_candidacy(struct zke_machine *m, uint64_t now_ms)
         m->candidacy = ZKE_CREATING;
         act(m, ZKE_DO_CREATE, NULL);
     }
-    if (m->candidacy == ZKE_IN && m->ready && now_ms >= m->next_ask_ms) {
-        m->next_ask_ms = now_ms + m->timeout_ms / 6;
+    bool looks = m->candidacy == ZKE_IN && m->czxid == 0 && may_try;
+    if (asks(m) && now_ms >= m->next_ask_ms) {
+        m->next_ask_ms = now_ms + m->timeout_ms / ASKS_PER_TIMEOUT;
         act(m, ZKE_DO_ASK, m->own);
+        looks = true; /* and whether a znode of that name is still this session's */
     }
+    if (looks && !m->czxid_asked) {
+        m->czxid_asked = true;
+        act(m, ZKE_DO_LOOK, m->own);
+    }
+}
+
+static bool lists(const struct zke_machine *m)
+{
+    return m->ready && (m->detects || m->contends || m->candidacy != ZKE_NONE);
 }
 
 static void settle_list(struct zke_machine *m, uint64_t now_ms)
 {
-    if (!m->ready || (!m->detects && !m->contends)) {
+    if (!lists(m)) {
         return;
     }
     if (m->listing) {
         if (now_ms >= m->list_asked_ms + m->timeout_ms) { /* MESOS-9426 */
-            m->listing = false;
-            m->ready = false;
-            act(m, ZKE_DO_RESTART, NULL)->text = "a list of the masters was not answered "
-                                                 "for the session timeout";
+            m->restart_why =
+                "a list of the masters was not answered for the session timeout";
         }
         return;
     }
-    if (m->list_again || now_ms >= m->next_list_ms) {
+    if (m->restart_why == NULL && (m->list_again || now_ms >= m->next_list_ms)) {
         m->listing = true;
         m->list_again = false;
         m->list_asked_ms = now_ms;
         m->next_list_ms = now_ms + m->timeout_ms / 2; /* the watchdog */
+        m->synced = false;
+        if (m->candidacy == ZKE_UNKNOWN) {
+            act(m, ZKE_DO_SYNC, NULL);
+        }
         act(m, ZKE_DO_LIST, NULL);
     }
+}
+
+static void settle_session(struct zke_machine *m)
+{
+    if (m->restart_why != NULL && m->ready) {
+        m->listing = false;
+        m->ready = false;
+        act(m, ZKE_DO_RESTART, NULL)->text = m->restart_why;
+    }
+    m->restart_why = NULL;
 }
 
 static void tell(struct zke_machine *m, const struct mu_member *leader)
@@ -366,9 +521,16 @@ static void tell(struct zke_machine *m, const struct mu_member *leader)
     act(m, ZKE_TELL_LEADER, NULL)->member = leader != NULL ? &m->told : NULL;
 }
 
+/* What was not to be understood, or not to be read, may be by now. */
+static bool waits_for_data(const struct zke_machine *m)
+{
+    return m->ready && m->listed && !m->elected && m->data_known && m->data.id == NULL &&
+           strcmp(m->smallest, m->data_of) == 0 && strcmp(m->smallest, m->own) != 0;
+}
+
 /* Ask who the smallest is, and tell. Somebody who was told stays told until the list says
  * otherwise, or the session has ended. */
-static void settle_leader(struct zke_machine *m)
+static void settle_leader(struct zke_machine *m, uint64_t now_ms)
 {
     if (m->elected) {
         struct mu_member self = m->self;
@@ -376,16 +538,21 @@ static void settle_leader(struct zke_machine *m)
         tell(m, &self);
         return;
     }
-    if (m->session == 0) {
+    bool told_self = m->told.id != NULL && strcmp(m->told.id, m->self_id) == 0;
+    if (m->session == 0 || (!m->listed && told_self)) {
         tell(m, NULL);
         return;
     }
     if (!m->listed) {
         return;
     }
-    if (m->smallest[0] == '\0' || strcmp(m->smallest, m->own) == 0) {
+    if (m->smallest[0] == '\0' || strcmp(m->smallest, m->own) == 0 ||
+        strcmp(m->smallest, m->ghost) == 0) {
         tell(m, NULL); /* this master is next, and not elected yet */
         return;
+    }
+    if (waits_for_data(m) && now_ms >= m->data_retry_at_ms) {
+        m->data_of[0] = '\0';
     }
     if (strcmp(m->smallest, m->data_of) != 0) {
         if (m->ready) {
@@ -411,6 +578,7 @@ static void settle_leader(struct zke_machine *m)
 void zke_step(struct zke_machine *m, const struct zke_event *ev)
 {
     m->count = 0;
+    m->lapsed = m->elected && ev->now_ms >= m->lease_ms;
     switch ((enum zke_event_type)ev->type) {
     case ZKE_EV_READY:
         on_ready(m, ev);
@@ -431,6 +599,9 @@ void zke_step(struct zke_machine *m, const struct zke_event *ev)
     case ZKE_EV_LEFT:
         on_left(m, ev);
         break;
+    case ZKE_EV_SYNCED:
+        m->synced = ev->outcome == ZKE_OK;
+        break;
     case ZKE_EV_LISTED:
         on_listed(m, ev);
         break;
@@ -445,6 +616,8 @@ void zke_step(struct zke_machine *m, const struct zke_event *ev)
         break;
     case ZKE_EV_CONTEND:
         m->contends = true;
+        m->is_stale = m->candidacy == ZKE_CREATING || m->candidacy == ZKE_UNKNOWN ||
+                      m->candidacy == ZKE_LOOKING;
         m->retry_at_ms = 0;
         break;
     case ZKE_EV_WITHDRAW:
@@ -463,7 +636,8 @@ void zke_step(struct zke_machine *m, const struct zke_event *ev)
     settle_leadership(m, ev->now_ms);
     settle_candidacy(m, ev->now_ms);
     settle_list(m, ev->now_ms);
-    settle_leader(m);
+    settle_leader(m, ev->now_ms);
+    settle_session(m);
 }
 
 /* ---- for the driver ---- */
@@ -472,7 +646,7 @@ struct zke_machine *zke_machine_create(const char *self_id)
 {
     struct zke_machine *m = zks_calloc(1, sizeof(*m));
     m->self_id = zks_copy(self_id, strlen(self_id));
-    m->retry_ms = RETRY_MIN_MS;
+    m->retry_ms = m->list_retry_ms = m->data_retry_ms = RETRY_MIN_MS;
     return m;
 }
 
@@ -519,16 +693,21 @@ uint64_t zke_deadline_ms(const struct zke_machine *m)
     if (!m->ready) {
         return at;
     }
-    bool waits_to_try = m->candidacy == ZKE_NONE
-                            ? m->contends
-                            : m->candidacy == ZKE_LEAVING && !m->leaving_asked;
+    bool waits_to_try =
+        m->candidacy == ZKE_NONE
+            ? m->contends
+            : (m->candidacy == ZKE_LEAVING && !m->leaving_asked) ||
+                  (m->candidacy == ZKE_IN && m->czxid == 0 && !m->czxid_asked);
     if (waits_to_try) {
         at = sooner(at, m->retry_at_ms);
     }
-    if (m->candidacy == ZKE_IN) {
+    if (asks(m)) {
         at = sooner(at, m->next_ask_ms);
     }
-    if (m->detects || m->contends) {
+    if (waits_for_data(m)) {
+        at = sooner(at, m->data_retry_at_ms);
+    }
+    if (lists(m)) {
         at = sooner(at, m->listing ? m->list_asked_ms + m->timeout_ms : m->next_list_ms);
     }
     return at;

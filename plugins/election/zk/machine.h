@@ -5,16 +5,21 @@
  * States of the own candidacy:
  *
  *   NONE -> CREATING -> IN -> LEAVING -> NONE
- *              |-> UNKNOWN (the answer was lost) -> LOOKING (whose are the znodes?) ->
- * IN, or NONE
+ *              |-> UNKNOWN (the answer was lost) -> LOOKING (whose are the znodes?)
+ *                                                      |-> IN, or NONE
  *
  * An expired session puts it back to NONE: its znodes go by themselves. Leadership that
  * ends while the znode may still be there always goes through LEAVING, so a second
  * leadership has another znode and a higher epoch.
  *
  * Leadership needs all of: candidacy IN, its czxid known, smallest in a list of this
- * session, and a lease. The lease is moved by each answer about the own znode to (time of
- * asking + session timeout - a tenth): the server counts from when it hears the question.
+ * session, and a lease. Whoever is smallest asks every eighth of the session timeout, as
+ * a write, whether its znode is still there: only a server in touch with a quorum can
+ * answer that. (A follower that was cut off answers reads for seconds, while the others
+ * end the session.) Each answer moves the lease to the time of asking + the timeout - a
+ * quarter. The quarter is for what the servers may know too late: a follower tells the
+ * leading server every half tick (at most a tenth of a sensible timeout) of whom it has
+ * heard, and it may have heard this master an eighth of the timeout before.
  */
 #ifndef ZKE_MACHINE_H
 #define ZKE_MACHINE_H
@@ -40,10 +45,11 @@ enum zke_event_type {
     /* Answers, each to the action of its name; outcome says how it went. */
     ZKE_EV_CREATED, /* name */
     ZKE_EV_LEFT,
+    ZKE_EV_SYNCED,
     ZKE_EV_LISTED, /* names, count */
     ZKE_EV_OWNER,  /* name, owner, czxid: of one znode that was looked at */
-    ZKE_EV_ASKED,  /* czxid, asked_ms: about the own znode */
-    ZKE_EV_DATA,   /* name, member (NULL: not to be understood) */
+    ZKE_EV_ASKED,  /* name, asked_ms: about the own znode */
+    ZKE_EV_DATA,   /* name, owner, member (NULL: not to be understood) */
     /* From the core. */
     ZKE_EV_CONTEND,
     ZKE_EV_WITHDRAW,
@@ -74,11 +80,13 @@ struct zke_event {
 enum zke_action_type {
     ZKE_DO_CREATE = 1,
     ZKE_DO_LEAVE,     /* name: delete the own znode */
+    ZKE_DO_SYNC,      /* so that the list behind it shows all that was done before */
     ZKE_DO_LIST,      /* children, with a watch */
-    ZKE_DO_LOOK,      /* name: whose is it? */
-    ZKE_DO_ASK,       /* name: about the own znode */
+    ZKE_DO_LOOK,      /* name: whose is it, and how old? */
+    ZKE_DO_ASK,       /* name: a quorum, whether the own znode is there */
     ZKE_DO_DATA,      /* name: who is it? */
-    ZKE_DO_RESTART,   /* the session: it does not answer */
+    ZKE_DO_REMOVE,    /* name: delete it; the answer does not matter */
+    ZKE_DO_RESTART,   /* the session, behind all else; text */
     ZKE_TELL_ELECTED, /* epoch */
     ZKE_TELL_LOST,    /* text */
     ZKE_TELL_LEADER,  /* member, borrowed until the next step; NULL: none */

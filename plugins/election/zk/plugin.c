@@ -16,6 +16,9 @@
 #include "zk/alloc.h"
 #include "zk/session.h"
 
+#define INFO_MAX_BYTES (64u * 1024)
+#define PATH_SIZE 512 /* zks_url allows 255 bytes, and a name follows */
+
 struct withdrawal {
     struct withdrawal *next;
     mu_cb cb;
@@ -25,7 +28,9 @@ struct withdrawal {
 /* A call of the core that waits for its turn. */
 struct call {
     struct call *next;
-    int type; /* of the event */
+    int type;              /* of the event */
+    struct mu_member self; /* contend: who, and what its znode says */
+    struct mu_buf info;
 };
 
 struct zke {
@@ -36,12 +41,11 @@ struct zke {
     void *arg;
     struct zks *session; /* NULL: not started, or closed */
     struct zke_machine *machine;
-    struct mu_buf info; /* what our znode says */
+    struct mu_buf info; /* what our znode says, once it stands */
     struct call *calls, **calls_end;
     struct withdrawal *withdrawals;
     struct mu_timer *turn, *deadline;
-    uint64_t asked_ms; /* of the question that is being put */
-    bool is_stopping;
+    bool is_stopping, is_closing;
     mu_cb stopped_cb;
     void *stopped_arg;
 };
@@ -70,59 +74,14 @@ static void tell_withdrawn(struct zke *e)
     }
 }
 
-static void tell(struct zke *e, const struct zke_action *a)
-{
-    switch ((enum zke_action_type)a->type) {
-    case ZKE_TELL_ELECTED:
-        e->events->elected(e->arg, a->epoch);
-        break;
-    case ZKE_TELL_LOST:
-        e->events->lost(e->arg, a->text);
-        break;
-    case ZKE_TELL_LEADER:
-        e->events->leader(e->arg, a->member);
-        break;
-    case ZKE_TELL_WITHDRAWN:
-        tell_withdrawn(e);
-        break;
-    case ZKE_TELL_LOG:
-        if (a->text != NULL) {
-            e->host->log(e->host, a->level, "election", "what=%s path=%s znode=%s",
-                         a->text, e->url.path, a->name);
-        }
-        break;
-    case ZKE_DO_RESTART:
-        zks_restart(e->session, a->text);
-        break;
-    case ZKE_DO_CREATE:
-    case ZKE_DO_LEAVE:
-    case ZKE_DO_LIST:
-    case ZKE_DO_LOOK:
-    case ZKE_DO_ASK:
-    case ZKE_DO_DATA:
-        break; /* ask() */
-    }
-}
-
 /* ---- asking ZooKeeper ---- */
 
 static int outcome_of(int rc)
 {
-    switch (rc) {
-    case ZOK:
-        return ZKE_OK;
-    case ZNONODE:
-        return ZKE_GONE;
-    case ZCONNECTIONLOSS:
-    case ZOPERATIONTIMEOUT:
-    case ZSESSIONEXPIRED:
-    case ZSESSIONMOVED:
-    case ZINVALIDSTATE:
-    case ZCLOSING:
-        return ZKE_LOST;
-    default:
-        return ZKE_REFUSED;
-    }
+    return rc == ZOK            ? ZKE_OK
+           : rc == ZNONODE      ? ZKE_GONE
+           : zks_is_unknown(rc) ? ZKE_LOST
+                                : ZKE_REFUSED;
 }
 
 static void step(struct zke *e, struct zke_event *ev);
@@ -179,79 +138,124 @@ static void on_answer(void *arg, const struct zks_answer *a)
     free(q);
 }
 
-static void ask(struct zke *e, const struct zke_action *a)
+static void on_removed(void *arg, const struct zks_answer *a)
 {
-    char path[4096];
-    (void)snprintf(path, sizeof(path), "%s/%s", e->url.path, a->name);
+    struct question *q = arg;
+    if (a->rc != ZOK &&
+        a->rc != ZNONODE) { /* somebody was quicker, or it went by itself */
+        q->e->host->log(q->e->host, MU_WARN, "a znode could not be deleted",
+                        "znode=%s error=%s", q->name, zks_error_text(a->rc));
+    }
+    free(q);
+}
+
+static struct question *question(struct zke *e, const char *name, int type)
+{
     struct question *q = zks_calloc(1, sizeof(*q));
     q->e = e;
+    q->type = type;
     q->asked_ms = e->host->now_ms(e->host);
-    memcpy(q->name, a->name, sizeof(q->name));
+    (void)snprintf(q->name, sizeof(q->name), "%s", name);
+    return q;
+}
+
+static void ask(struct zke *e, const struct zke_action *a)
+{
+    struct zks *s = e->session;
+    const char *base = e->url.path;
+    char path[PATH_SIZE];
+    (void)snprintf(path, sizeof(path), "%s/%s", base,
+                   a->type == ZKE_DO_CREATE ? ZKE_LABEL : a->name);
     switch ((enum zke_action_type)a->type) {
     case ZKE_DO_CREATE:
-        q->type = ZKE_EV_CREATED;
-        (void)snprintf(path, sizeof(path), "%s/" ZKE_LABEL, e->url.path);
-        zks_create(e->session, path, e->info.data, e->info.len,
-                   ZOO_EPHEMERAL | ZOO_SEQUENCE, on_answer, q);
-        return;
+        zks_create(s, path, e->info.data, e->info.len, ZOO_EPHEMERAL | ZOO_SEQUENCE,
+                   on_answer, question(e, a->name, ZKE_EV_CREATED));
+        break;
     case ZKE_DO_LEAVE:
-        q->type = ZKE_EV_LEFT;
-        zks_delete(e->session, path, -1, on_answer, q);
-        return;
+        zks_delete(s, path, -1, on_answer, question(e, a->name, ZKE_EV_LEFT));
+        break;
+    case ZKE_DO_SYNC:
+        zks_sync(s, base, on_answer, question(e, a->name, ZKE_EV_SYNCED));
+        break;
     case ZKE_DO_LIST:
-        q->type = ZKE_EV_LISTED;
-        zks_children(e->session, e->url.path, true, on_answer, q);
-        return;
+        zks_children(s, base, true, on_answer, question(e, a->name, ZKE_EV_LISTED));
+        break;
     case ZKE_DO_LOOK:
-        q->type = ZKE_EV_OWNER;
-        zks_exists(e->session, path, false, on_answer, q);
-        return;
-    case ZKE_DO_ASK:
-        q->type = ZKE_EV_ASKED;
-        zks_exists(e->session, path, false, on_answer, q);
-        return;
+        zks_exists(s, path, false, on_answer, question(e, a->name, ZKE_EV_OWNER));
+        break;
+    case ZKE_DO_ASK: {
+        const struct zks_op check = {.kind = ZKS_OP_CHECK, .path = path, .version = -1};
+        zks_multi(s, &check, 1, on_answer, question(e, a->name, ZKE_EV_ASKED));
+        break;
+    }
     case ZKE_DO_DATA:
-        q->type = ZKE_EV_DATA;
-        zks_get(e->session, path, false, on_answer, q);
-        return;
+        zks_get(s, path, false, on_answer, question(e, a->name, ZKE_EV_DATA));
+        break;
+    case ZKE_DO_REMOVE:
+        zks_delete(s, path, -1, on_removed, question(e, a->name, 0));
+        break;
     case ZKE_DO_RESTART:
     case ZKE_TELL_ELECTED:
     case ZKE_TELL_LOST:
     case ZKE_TELL_LEADER:
     case ZKE_TELL_WITHDRAWN:
     case ZKE_TELL_LOG:
-        break;
+        break; /* nothing to ask */
     }
-    free(q); /* nothing to ask: tell() */
 }
 
 /* ---- stepping ---- */
 
-static bool is_question(int type)
+static void apply(struct zke *e, const struct zke_action *a)
 {
-    return type < ZKE_DO_RESTART;
+    switch ((enum zke_action_type)a->type) {
+    case ZKE_TELL_ELECTED:
+        e->events->elected(e->arg, a->epoch);
+        break;
+    case ZKE_TELL_LOST:
+        e->events->lost(e->arg, a->text);
+        break;
+    case ZKE_TELL_LEADER:
+        e->events->leader(e->arg, a->member);
+        break;
+    case ZKE_TELL_WITHDRAWN:
+        tell_withdrawn(e);
+        break;
+    case ZKE_TELL_LOG:
+        e->host->log(e->host, a->level, "election", "what=%s path=%s znode=%s", a->text,
+                     e->url.path, a->name);
+        break;
+    case ZKE_DO_CREATE:
+    case ZKE_DO_LEAVE:
+    case ZKE_DO_SYNC:
+    case ZKE_DO_LIST:
+    case ZKE_DO_LOOK:
+    case ZKE_DO_ASK:
+    case ZKE_DO_DATA:
+    case ZKE_DO_REMOVE:
+        if (e->session != NULL) {
+            ask(e, a);
+        }
+        break;
+    case ZKE_DO_RESTART: /* steps again: the last of its step */
+        if (e->session != NULL) {
+            zks_restart(e->session, a->text);
+        }
+        break;
+    }
 }
 
+/* In order: `lost` is told before the znode is deleted. */
 static void step(struct zke *e, struct zke_event *ev)
 {
     ev->now_ms = e->host->now_ms(e->host);
     zke_step(e->machine, ev);
+    arm(e);
     size_t count = 0;
     const struct zke_action *actions = zke_actions(e->machine, &count);
-    for (size_t i = 0; i < count && e->session != NULL; i++) {
-        if (is_question(actions[i].type)) {
-            ask(e, &actions[i]);
-        }
-    }
     for (size_t i = 0; i < count; i++) {
-        if (actions[i].type == ZKE_DO_RESTART) { /* steps again: the last of this step */
-            arm(e);
-            tell(e, &actions[i]);
-            return;
-        }
-        tell(e, &actions[i]);
+        apply(e, &actions[i]);
     }
-    arm(e);
 }
 
 static void on_closed(void *arg)
@@ -269,9 +273,17 @@ static void close_session(struct zke *e)
 {
     struct zks *s = e->session;
     e->session = NULL;
+    e->is_closing = true;
     struct zke_event ev = {.type = ZKE_EV_EXPIRED, .text = "the election is stopping"};
     step(e, &ev);
     zks_close(s, on_closed, e);
+}
+
+static void call_free(struct call *c)
+{
+    zke_member_release(&c->self);
+    mu_buf_release(&c->info);
+    free(c);
 }
 
 static void on_turn(void *arg)
@@ -284,12 +296,22 @@ static void on_turn(void *arg)
     while (c != NULL) {
         struct call *next = c->next;
         struct zke_event ev = {.type = c->type};
-        free(c);
+        if (c->type == ZKE_EV_CONTEND) {
+            mu_buf_clear(&e->info);
+            (void)mu_buf_append(&e->info, c->info.data, c->info.len);
+            zke_machine_set_self(e->machine, &c->self);
+            if (e->session != NULL) {
+                zks_make_path(e->session);
+            }
+        }
+        call_free(c);
         c = next;
         step(e, &ev);
     }
     if (e->is_stopping && e->session != NULL) {
         close_session(e);
+    } else if (e->is_stopping && !e->is_closing) {
+        on_closed(e); /* it was never started */
     }
 }
 
@@ -300,10 +322,16 @@ static void arm_turn(struct zke *e)
     }
 }
 
-static void call_later(struct zke *e, int type)
+static struct call *call_create(int type)
 {
     struct call *c = zks_calloc(1, sizeof(*c));
     c->type = type;
+    mu_buf_init(&c->info, INFO_MAX_BYTES);
+    return c;
+}
+
+static void call_later(struct zke *e, struct call *c)
+{
     *e->calls_end = c;
     e->calls_end = &c->next;
     arm_turn(e);
@@ -388,18 +416,18 @@ static int zke_contend(void *instance, const struct mu_member *self, struct mu_e
     if (stands) {
         return mu_fail(err, -EALREADY, "election zk: stands for election already");
     }
-    mu_buf_clear(&e->info);
-    zke_member_encode(&e->info, self);
-    if (!mu_buf_ok(&e->info) || e->info.len == 0) {
-        return mu_fail(
-            err, MU_E_INVALID,
-            "election zk: this master's id, hostname or address is not a text");
+    struct call *c = call_create(ZKE_EV_CONTEND);
+    zke_member_encode(&c->info, self);
+    struct mu_member seen; /* by the others */
+    int rc =
+        zke_member_decode(ZKE_LABEL_JSON, mu_buf_str(&c->info), c->info.len, &seen, err);
+    if (rc < 0) {
+        call_free(c);
+        return mu_wrap(err, MU_E_INVALID, "election zk: this master cannot be named");
     }
-    zke_machine_set_self(e->machine, self);
-    if (e->session != NULL) {
-        zks_make_path(e->session);
-    }
-    call_later(e, ZKE_EV_CONTEND);
+    zke_member_release(&seen);
+    zke_member_copy(&c->self, self);
+    call_later(e, c);
     return 0;
 }
 
@@ -413,25 +441,14 @@ static void zke_withdraw(void *instance, mu_cb cb, void *arg)
     }
     *w = (struct withdrawal){.cb = cb, .arg = arg};
     *end = w;
-    call_later(e, ZKE_EV_WITHDRAW);
+    call_later(e, call_create(ZKE_EV_WITHDRAW));
 }
 
 static int zke_detect(void *instance, struct mu_error *err)
 {
     (void)err; /* cannot fail */
-    call_later(instance, ZKE_EV_DETECT);
+    call_later(instance, call_create(ZKE_EV_DETECT));
     return 0;
-}
-
-static void on_deposed(void *arg, const struct zks_answer *a)
-{
-    struct question *q = arg;
-    if (a->rc != ZOK &&
-        a->rc != ZNONODE) { /* another was quicker, or it went by itself */
-        q->e->host->log(q->e->host, MU_WARN, "the leader could not be deposed",
-                        "znode=%s error=%s", q->name, zks_error_text(a->rc));
-    }
-    free(q);
 }
 
 /* The numbers of znodes are not used twice, so a znode of that name is still that member.
@@ -452,12 +469,9 @@ static int zke_depose(void *instance,
     }
     e->host->log(e->host, MU_WARN, "deposing the leader: its process is gone",
                  "id=%s znode=%s proof=%s", member->id, znode, proof);
-    char path[4096];
+    char path[PATH_SIZE];
     (void)snprintf(path, sizeof(path), "%s/%s", e->url.path, znode);
-    struct question *q = zks_calloc(1, sizeof(*q));
-    q->e = e;
-    (void)snprintf(q->name, sizeof(q->name), "%s", znode);
-    zks_delete(e->session, path, -1, on_deposed, q);
+    zks_delete(e->session, path, -1, on_removed, question(e, znode, 0));
     return 0;
 }
 
@@ -500,7 +514,7 @@ static int zke_create(const struct mu_host *host,
     e->timeout_ms = timeout_ms;
     e->calls_end = &e->calls;
     e->machine = zke_machine_create("");
-    mu_buf_init(&e->info, 64 * 1024);
+    mu_buf_init(&e->info, INFO_MAX_BYTES);
     *out_instance = e;
     return 0;
 }
@@ -510,7 +524,7 @@ static int zke_start(void *instance, struct mu_error *err)
     (void)err; /* servers that are away are waited for */
     struct zke *e = instance;
     e->session = zks_open(e->host, &e->url, e->timeout_ms, &session_events, e);
-    if (e->info.len > 0) { /* it was asked to stand before */
+    if (zke_stands(e->machine)) { /* it was asked to before */
         zks_make_path(e->session);
     }
     return 0;
@@ -534,7 +548,7 @@ static void zke_destroy(void *instance)
     while (e->calls != NULL) {
         struct call *c = e->calls;
         e->calls = c->next;
-        free(c);
+        call_free(c);
     }
     while (e->withdrawals != NULL) {
         struct withdrawal *w = e->withdrawals;

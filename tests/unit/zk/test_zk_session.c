@@ -85,13 +85,19 @@ static void run_until(struct subject *s, const bool *flag)
     }
 }
 
-static void open_session(struct subject *s, const char *url, uint64_t timeout_ms)
+static void open_looking(struct subject *s, const char *url, uint64_t timeout_ms)
 {
     struct mu_error err;
     if (zks_url_parse(url, &s->url, &err) < 0) {
         fail_msg("%s", err.text);
     }
     s->session = zks_open(s->host, &s->url, timeout_ms, &events, s);
+}
+
+static void open_session(struct subject *s, const char *url, uint64_t timeout_ms)
+{
+    open_looking(s, url, timeout_ms);
+    zks_make_path(s->session);
 }
 
 static void open_ready(struct subject *s, const char *path, uint64_t timeout_ms)
@@ -606,6 +612,26 @@ static void a_path_that_cannot_be_made_is_tried_again_until_it_can(void **state)
     subject_destroy(owner);
 }
 
+static void who_only_looks_waits_until_somebody_makes_the_path(void **state)
+{
+    (void)state;
+    struct subject *s = subject_create();
+    mu_auto_free char *url = zk_servers_url("/made/by/another");
+    open_looking(s, url, LONG_MS);
+    bool later = false;
+    (void)s->host->timer_start(s->host, 700, set_flag, &later);
+    run_until(s, &later);
+    assert_string_equal(zks_state_name(s->session), "preparing");
+    struct subject *maker = subject_create();
+    open_session(maker, url, LONG_MS);
+    run_until(maker, &maker->is_ready);
+    run_until(s, &s->is_ready);
+    close_session(maker);
+    subject_destroy(maker);
+    close_session(s);
+    subject_destroy(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -622,6 +648,7 @@ int main(void)
         cmocka_unit_test(closed_while_questions_are_open),
         cmocka_unit_test(closed_with_answers_under_way),
         cmocka_unit_test(a_protected_path_is_readable_for_all_and_writable_for_its_owner),
+        cmocka_unit_test(who_only_looks_waits_until_somebody_makes_the_path),
         cmocka_unit_test(a_path_that_cannot_be_made_is_tried_again_until_it_can),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
