@@ -1,5 +1,4 @@
-/* HTTP client in the process's libuv loop: http by llhttp on libuv's sockets, https by
- * libcurl, which is loaded when it is first needed.
+/* HTTP client on libcurl's multi interface in the process's libuv loop.
  *
  * What to ask and what comes back is in <muster/http.h>. Connections are kept alive and
  * used again, to hosts and to unix sockets. Redirects are not followed, proxies in the
@@ -21,14 +20,14 @@ struct http_client_config {
     size_t max_header_bytes; /* of an answer; 0: 256 KiB */
 };
 
-/* cfg may be NULL. */
+/* cfg may be NULL. Errors: -ENOMEM (libcurl cannot start). */
 MU_NODISCARD int http_client_create(struct uv_loop_s *loop,
                                     const struct http_client_config *cfg,
                                     struct http_client **out,
                                     struct mu_error *err);
 /* As struct mu_host's http_request; out_call may be NULL. Errors: MU_E_INVALID (url,
- * method, header), MU_E_UNSUPPORTED (https without libcurl), -ECANCELED (the client is
- * closing); then on_done never runs. The call is dead once on_done runs. */
+ * method, header), -ECANCELED (the client is closing); then on_done never runs. The
+ * call is dead once on_done runs. */
 MU_NODISCARD int http_client_request(struct http_client *c,
                                      const struct mu_http_ask *ask,
                                      struct mu_http_call **out_call,

@@ -180,8 +180,8 @@ def run(table, quick):
     seconds, runs = (1, 3) if quick else (4, 10)
     cold_start(table, runs)
     idle_memory(table)
-    agent_launches(table, None, "on disk", quick)
-    agent_launches(table, "/dev/shm", "in memory", quick)
+    agent_launches(table, None, "work_dir on disk", quick)
+    agent_launches(table, "/dev/shm", "work_dir in memory", quick)
     with cluster.Cluster(docker="") as c, meter.Events(c.api) as events:
         one_launch(table, c, events, runs)
         supervisor_memory(table, c, events)

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <ftw.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -60,7 +59,6 @@ void test_remove_tree(const char *path)
 /* libuv keeps a pipe for signals from the first loop to the end of the process. */
 static void warm_up(void)
 {
-    (void)signal(SIGPIPE, SIG_IGN); /* as main does */
     uv_loop_t loop;
     assert_int_equal(uv_loop_init(&loop), 0);
     assert_int_equal(uv_loop_close(&loop), 0);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -154,7 +153,6 @@ static void warm_up(void)
 struct fx *fx_open(const struct http_server_config *cfg)
 {
     warm_up();
-    (void)signal(SIGPIPE, SIG_IGN); /* as main does */
     struct fx *f = MU_NEW(struct fx);
     f->fds_before = test_fd_count();
     f->loop = MU_NEW(uv_loop_t);

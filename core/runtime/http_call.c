@@ -2,15 +2,16 @@
  * translation of libcurl's errors.
  *
  * The callbacks run inside of libcurl, and the user's on_headers and on_data inside of
- * them: so no function of the client touches a multi handle directly; http_tls.c does
+ * them: so no function of the client touches a multi handle directly; http_client.c does
  * that later, from the loop.
  */
-#include "runtime/http_tls_call.h"
+#include "runtime/http_call.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/check.h"
@@ -21,7 +22,7 @@ enum { CONNECT_TIMEOUT_MS = 5000 };
  * the build accepts, and values from outside are checked before. */
 #define SET(call, option, value)                                                         \
     do {                                                                                 \
-        CURLcode set_status = (call)->curl->easy_setopt((call)->easy, option, value);    \
+        CURLcode set_status = curl_easy_setopt((call)->easy, option, value);             \
         MU_ASSERT(set_status == CURLE_OK);                                               \
     } while (0)
 
@@ -29,19 +30,19 @@ static const char no_status[] = "the answer does not begin with a status line";
 
 /* ---- collecting the answer ---- */
 
-static bool is_over(const struct http_tls_call *call)
+static bool is_over(const struct mu_http_call *call)
 {
     return call->cancelled || call->failure != 0;
 }
 
 /* Refuse what comes from now on. Returns what tells libcurl so. */
-static size_t fail_call(struct http_tls_call *call, int code, const char *text, size_t n)
+static size_t fail_call(struct mu_http_call *call, int code, const char *text, size_t n)
 {
     call->failure = mu_fail(&call->failure_text, code, "%s %zu bytes", text, n);
     return 0;
 }
 
-static void forget_head(struct http_tls_call *call)
+static void forget_head(struct mu_http_call *call)
 {
     mu_buf_clear(&call->head);
     call->header_count = 0;
@@ -61,14 +62,14 @@ static bool is_status_line(const char *line, size_t len)
            is_digit(line[11]) && (len == 12 || line[12] == ' ');
 }
 
-static size_t fail_no_status(struct http_tls_call *call)
+static size_t fail_no_status(struct mu_http_call *call)
 {
     call->failure = mu_fail(&call->failure_text, MU_E_PROTOCOL, "%s", no_status);
     return 0;
 }
 
 /* Keep "Name: value" of a header line. */
-static int keep_header(struct http_tls_call *call, const char *line, size_t len)
+static int keep_header(struct mu_http_call *call, const char *line, size_t len)
 {
     const char *colon = memchr(line, ':', len);
     if (colon == NULL) {
@@ -87,7 +88,7 @@ static int keep_header(struct http_tls_call *call, const char *line, size_t len)
         call->spans =
             mu_xrealloc_array(call->spans, call->header_cap, sizeof(call->spans[0]));
     }
-    struct http_tls_header *span = &call->spans[call->header_count++];
+    struct http_call_header *span = &call->spans[call->header_count++];
     span->name = call->head.len;
     (void)mu_buf_append(&call->head, line, (size_t)(colon - line));
     (void)mu_buf_putc(&call->head, '\0');
@@ -96,7 +97,7 @@ static int keep_header(struct http_tls_call *call, const char *line, size_t len)
     return mu_buf_putc(&call->head, '\0');
 }
 
-static void build_headers(struct http_tls_call *call)
+static void build_headers(struct mu_http_call *call)
 {
     free(call->headers);
     call->headers = mu_xcalloc(call->header_count, sizeof(call->headers[0]));
@@ -106,15 +107,15 @@ static void build_headers(struct http_tls_call *call)
     }
 }
 
-static int status_of(const struct http_tls_call *call)
+static int status_of(const struct mu_http_call *call)
 {
     long status = 0;
-    (void)call->curl->easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     return (int)status;
 }
 
 /* The blank line behind a block of headers. */
-static void end_head(struct http_tls_call *call)
+static void end_head(struct mu_http_call *call)
 {
     int status = status_of(call);
     if (status < 200 && status != 101) {
@@ -131,7 +132,7 @@ static void end_head(struct http_tls_call *call)
 /* libcurl gives one whole line at a time. */
 static size_t on_header(char *data, size_t size, size_t count, void *arg)
 {
-    struct http_tls_call *call = arg;
+    struct mu_http_call *call = arg;
     size_t n = size * count;
     if (is_over(call)) {
         return 0;
@@ -158,7 +159,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
 
 static size_t on_body(char *data, size_t size, size_t count, void *arg)
 {
-    struct http_tls_call *call = arg;
+    struct mu_http_call *call = arg;
     size_t n = size * count;
     if (is_over(call)) {
         return 0;
@@ -176,14 +177,48 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
 
 /* ---- asking ---- */
 
-static void add_header(struct http_tls_call *call, const char *line)
+static bool has_control(const char *text)
 {
-    struct curl_slist *grown = call->curl->slist_append(call->headers_out, line);
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+        if ((c < ' ' && c != '\t') || c == 0x7f) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int check_ask(const struct mu_http_ask *ask, struct mu_error *err)
+{
+    if (ask->url == NULL || has_control(ask->url) || strchr(ask->url, ' ') != NULL) {
+        return mu_fail(err, MU_E_INVALID, "the url is not valid");
+    }
+    if (strncasecmp(ask->url, "http://", 7) != 0 &&
+        strncasecmp(ask->url, "https://", 8) != 0) {
+        return mu_fail(err, MU_E_INVALID, "the url '%s' is not one of http", ask->url);
+    }
+    if (ask->method == NULL || ask->method[0] == '\0' ||
+        strspn(ask->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != strlen(ask->method)) {
+        return mu_fail(err, MU_E_INVALID, "the method is not valid");
+    }
+    for (size_t i = 0; i < ask->header_count; i++) {
+        const struct mu_http_header *h = &ask->headers[i];
+        if (h->name[0] == '\0' || has_control(h->name) ||
+            strpbrk(h->name, ":; ") != NULL || has_control(h->value)) {
+            return mu_fail(err, MU_E_INVALID, "header %zu is not valid", i);
+        }
+    }
+    return 0;
+}
+
+static void add_header(struct mu_http_call *call, const char *line)
+{
+    struct curl_slist *grown = curl_slist_append(call->headers_out, line);
     MU_ASSERT(grown != NULL); /* only memory can fail here */
     call->headers_out = grown;
 }
 
-static void set_headers(struct http_tls_call *call, const struct mu_http_ask *ask)
+static void set_headers(struct mu_http_call *call, const struct mu_http_ask *ask)
 {
     for (size_t i = 0; i < ask->header_count; i++) {
         const struct mu_http_header *h = &ask->headers[i];
@@ -202,7 +237,7 @@ static void set_headers(struct http_tls_call *call, const struct mu_http_ask *as
     SET(call, CURLOPT_HTTPHEADER, call->headers_out);
 }
 
-static void set_body(struct http_tls_call *call, const struct mu_http_ask *ask)
+static void set_body(struct mu_http_call *call, const struct mu_http_ask *ask)
 {
     bool wants_body = strcmp(ask->method, "POST") == 0 ||
                       strcmp(ask->method, "PUT") == 0 ||
@@ -218,7 +253,7 @@ static void set_body(struct http_tls_call *call, const struct mu_http_ask *ask)
     SET(call, CURLOPT_CUSTOMREQUEST, call->method);
 }
 
-static void set_policy(struct http_tls_call *call, const char *user_agent)
+static void set_policy(struct mu_http_call *call, const char *user_agent)
 {
 #if LIBCURL_VERSION_NUM >= 0x075500
     SET(call, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -248,11 +283,11 @@ static long timeout_of(uint64_t ms)
     return ms > INT32_MAX ? (long)INT32_MAX : (long)ms;
 }
 
-static void call_destroy(struct http_tls_call *call)
+static void call_destroy(struct mu_http_call *call)
 {
     mu_list_remove(&call->link);
-    call->curl->easy_cleanup(call->easy); /* takes NULL */
-    call->curl->slist_free_all(call->headers_out);
+    curl_easy_cleanup(call->easy); /* takes NULL */
+    curl_slist_free_all(call->headers_out);
     mu_buf_release(&call->head);
     mu_buf_release(&call->body);
     free(call->spans);
@@ -263,37 +298,41 @@ static void call_destroy(struct http_tls_call *call)
     free(call);
 }
 
-int http_tls_call_create(struct http_tls *tls,
-                         const struct http_tls_rules *rules,
-                         const struct mu_http_ask *ask,
-                         struct http_tls_call **out,
-                         struct mu_error *err)
+int http_call_create(struct http_client *client,
+                     const char *user_agent,
+                     size_t max_header_bytes,
+                     const struct mu_http_ask *ask,
+                     struct mu_http_call **out,
+                     struct mu_error *err)
 {
-    struct http_tls_call *call = MU_NEW(struct http_tls_call);
+    int status = check_ask(ask, err);
+    if (status < 0) {
+        return status;
+    }
+    struct mu_http_call *call = MU_NEW(struct mu_http_call);
     mu_list_init(&call->link);
-    call->tls = tls;
-    call->curl = rules->curl;
+    call->client = client;
     call->ask = *ask;
     call->method = mu_xstrdup(ask->method);
     call->url = mu_xstrdup(ask->url);
-    mu_buf_init(&call->head, rules->max_header_bytes);
+    mu_buf_init(&call->head, max_header_bytes);
     mu_buf_init(&call->body, ask->max_body != 0 ? ask->max_body : MU_HTTP_BODY_MAX);
-    call->easy = call->curl->easy_init();
+    call->easy = curl_easy_init();
     if (call->easy == NULL) {
         call_destroy(call);
         return mu_fail(err, -ENOMEM, "libcurl gives no handle");
     }
-    set_policy(call, rules->user_agent);
+    set_policy(call, user_agent);
     set_body(call, ask);
     set_headers(call, ask);
     SET(call, CURLOPT_CONNECTTIMEOUT_MS,
         timeout_of(ask->connect_timeout_ms != 0 ? ask->connect_timeout_ms
                                                 : CONNECT_TIMEOUT_MS));
     SET(call, CURLOPT_TIMEOUT_MS, timeout_of(ask->timeout_ms));
-    if (call->curl->easy_setopt(call->easy, CURLOPT_URL, call->url) != CURLE_OK ||
+    if (curl_easy_setopt(call->easy, CURLOPT_URL, call->url) != CURLE_OK ||
         (ask->unix_socket != NULL &&
-         call->curl->easy_setopt(call->easy, CURLOPT_UNIX_SOCKET_PATH,
-                                 ask->unix_socket) != CURLE_OK)) {
+         curl_easy_setopt(call->easy, CURLOPT_UNIX_SOCKET_PATH, ask->unix_socket) !=
+             CURLE_OK)) {
         call_destroy(call);
         return mu_fail(err, MU_E_INVALID, "the url or socket path is not valid");
     }
@@ -318,11 +357,11 @@ static const struct curl_meaning meanings[] = {
 
 /* The code of a failed transfer. The system's own errno says more, where libcurl has kept
  * it. -ECONNREFUSED is said by the system alone: it is the proof of a fast failover. */
-static int meaning_of(const struct http_tls_call *call, CURLcode result)
+static int meaning_of(const struct mu_http_call *call, CURLcode result)
 {
     long os_errno = 0;
     if (result == CURLE_COULDNT_CONNECT) {
-        (void)call->curl->easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno);
+        (void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno);
     }
     if (os_errno > 0 && os_errno < 4096) {
         return (int)-os_errno;
@@ -336,7 +375,7 @@ static int meaning_of(const struct http_tls_call *call, CURLcode result)
 }
 
 /* The answer's status, or what went wrong and (in err) the words for it. */
-static int outcome(struct http_tls_call *call, CURLcode result, struct mu_error *err)
+static int outcome(struct mu_http_call *call, CURLcode result, struct mu_error *err)
 {
     if (call->cancelled) {
         return mu_fail(err, -ECANCELED, "%s %s: cancelled", call->method, call->url);
@@ -352,13 +391,13 @@ static int outcome(struct http_tls_call *call, CURLcode result, struct mu_error 
         return mu_fail(err, MU_E_PROTOCOL, "%s %s: %s", call->method, call->url,
                        no_status);
     }
-    const char *text = call->curl_error[0] != '\0' ? call->curl_error
-                                                   : call->curl->easy_strerror(result);
+    const char *text =
+        call->curl_error[0] != '\0' ? call->curl_error : curl_easy_strerror(result);
     return mu_fail(err, meaning_of(call, result), "%s %s: %s", call->method, call->url,
                    text);
 }
 
-void http_tls_call_end(struct http_tls_call *call, CURLcode result)
+void http_call_end(struct mu_http_call *call, CURLcode result)
 {
     MU_PRE(call->state != CALL_ENDED);
     call->state = CALL_ENDED;
@@ -375,7 +414,7 @@ void http_tls_call_end(struct http_tls_call *call, CURLcode result)
     answer.body = mu_buf_str(&call->body);
     answer.body_len = call->body.len;
     /* The connection goes back to the pool before the user asks the next thing. */
-    call->curl->easy_cleanup(call->easy);
+    curl_easy_cleanup(call->easy);
     call->easy = NULL;
     call->ask.on_done(call->ask.arg, &answer);
     call_destroy(call);
