@@ -329,6 +329,10 @@ int http_call_create(struct http_client *client,
         timeout_of(ask->connect_timeout_ms != 0 ? ask->connect_timeout_ms
                                                 : CONNECT_TIMEOUT_MS));
     SET(call, CURLOPT_TIMEOUT_MS, timeout_of(ask->timeout_ms));
+    if (ask->at_most_once) {
+        SET(call, CURLOPT_FRESH_CONNECT, 1L);
+        SET(call, CURLOPT_FORBID_REUSE, 1L);
+    }
     if (curl_easy_setopt(call->easy, CURLOPT_URL, call->url) != CURLE_OK ||
         (ask->unix_socket != NULL &&
          curl_easy_setopt(call->easy, CURLOPT_UNIX_SOCKET_PATH, ask->unix_socket) !=

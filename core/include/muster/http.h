@@ -110,6 +110,9 @@ struct mu_http_ask {
     /* Exactly once, last, from the loop; also after http_cancel (status -ECANCELED). */
     void (*on_done)(void *arg, const struct mu_http_answer *answer);
     void *arg;
+    /* Over a connection of its own: a kept one may turn out to be dead, and then a
+     * request is sent again by itself, though the other side may have carried it out. */
+    bool at_most_once;
 };
 
 MU_EXTERN_C_END

@@ -211,6 +211,7 @@ static void ask(struct mrt_passage *p, const struct mrt_leader *leader)
         .max_body = ANSWER_MAX,
         .on_done = on_done,
         .arg = p,
+        .at_most_once = strcmp(req->method, "GET") != 0,
     };
     rc = rc < 0 ? rc : m->host->http_request(m->host, &what, &p->call, &err);
     mrt_hops_release(&h);

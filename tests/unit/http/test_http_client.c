@@ -275,6 +275,26 @@ static void a_connection_is_used_again(void **state)
     cx_close(cx);
 }
 
+/* A kept one may be dead, and then libcurl sends the request again. */
+static void what_must_not_arrive_twice_has_its_own_connection(void **state)
+{
+    (void)state;
+    struct cx *cx = cx_open();
+    struct http_server_stats stats;
+    for (int i = 0; i < 3; i++) { /* the second neither uses nor leaves a kept one */
+        struct got g;
+        got_init(&g, cx);
+        struct mu_http_ask ask = ask_of(&g, "GET", url(cx, "/hello"));
+        ask.at_most_once = i == 1;
+        run(cx, &g, &ask);
+        assert_int_equal(g.status, 200);
+        mu_buf_release(&g.body);
+    }
+    fx_stats(cx->f, &stats);
+    assert_int_equal(stats.connections_total, 2);
+    cx_close(cx);
+}
+
 static void many_calls_run_side_by_side(void **state)
 {
     (void)state;
@@ -753,6 +773,7 @@ int main(void)
         cmocka_unit_test(a_large_body_goes_up_without_waiting_for_continue),
         cmocka_unit_test(head_has_headers_and_no_body),
         cmocka_unit_test(a_connection_is_used_again),
+        cmocka_unit_test(what_must_not_arrive_twice_has_its_own_connection),
         cmocka_unit_test(many_calls_run_side_by_side),
         cmocka_unit_test(a_stream_arrives_in_pieces),
         cmocka_unit_test(a_cut_stream_is_an_error),
