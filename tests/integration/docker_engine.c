@@ -51,7 +51,9 @@ static pid_t engine_pid(void)
     int pid = 0;
     FILE *f = fopen(getenv("MUSTER_TEST_DOCKERD_PIDFILE"), "r");
     if (f != NULL) {
-        assert_int_equal(fscanf(f, "%d", &pid), 1);
+        if (fscanf(f, "%d", &pid) != 1) {
+            pid = 0; /* an engine that starts has made the file and not written it yet */
+        }
         fclose(f);
     }
     return pid;

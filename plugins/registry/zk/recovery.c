@@ -242,7 +242,9 @@ static void tell(struct mu_registry_store *s)
 {
     struct zkr_recovery *r = s->recovery;
     delete_garbage(s);
-    qsort(r->items, r->entry_count, sizeof(*r->items), by_key);
+    if (r->entry_count > 0) {
+        qsort(r->items, r->entry_count, sizeof(*r->items), by_key);
+    }
     for (size_t i = 0; i < r->entry_count; i++) {
         struct zkr_item *it = r->items[i];
         zkr_entries_put(&s->entries, it->key)->ref =
