@@ -225,7 +225,7 @@ static void read_piece(struct job *j, const char *real)
         j->length = 0;
     }
     size_t want = j->length >= 0 && j->length < READ_MAX ? (size_t)j->length : READ_MAX;
-    char buf[READ_MAX / 16];
+    char buf[READ_MAX / 64];
     struct mu_buf data;
     mu_buf_init(&data, READ_MAX + 1);
     while (data.len < want) {
@@ -250,7 +250,7 @@ static void read_piece(struct job *j, const char *real)
 
 static void next_chunk(struct job *j)
 {
-    char buf[CHUNK / 64];
+    char buf[CHUNK / 128];
     mu_buf_clear(&j->body);
     while (j->body.len < CHUNK) {
         ssize_t n = read(j->fd, buf, sizeof(buf));
