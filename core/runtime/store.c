@@ -298,6 +298,11 @@ void rt_store_recover(struct rt_store *s, uint64_t epoch)
     s->heal_ms = 0;
     struct question *q = question_create(s, true, 0);
     q->epoch = epoch;
+    if (s->open == NULL && !s->closing) { /* opened anew: nothing is broken any more */
+        s->broken = false;
+        free(s->broken_text);
+        s->broken_text = NULL;
+    }
     if (!s->closing && !(s->broken && s->open != NULL)) {
         recover_now(s, q, epoch);
         return;
