@@ -88,7 +88,7 @@ static void on_connect(struct sim *s, struct event *e)
     n->connecting = false;
     size_t k = n->leader; /* as its detector has told it last */
     if (k == MASTERS_MAX || !sim_leads(s, k) || sim_is_cut(s, k) ||
-        n->silent_until > s->now.mono_ms) {
+        sim_apart(s, k, SIM_AGENT(e->agent)) || n->silent_until > s->now.mono_ms) {
         n->backoff_ms = n->backoff_ms * 2 > 2000 ? 2000 : n->backoff_ms * 2;
         connect_later(s, e->agent);
         return;
@@ -171,8 +171,12 @@ static void on_to_agent(struct sim *s, struct event *e)
     }
     bool registers = m.type == MU_MSG_REGISTERED || m.type == MU_MSG_REREGISTERED;
     if (registers && n->conn.open && n->conn.gen == e->number &&
-        m.epoch > n->newest_epoch) {
+        (m.epoch > n->newest_epoch ||
+         s->now.mono_ms - n->newest_at >= 120000)) { /* as in checks.c */
         n->newest_epoch = m.epoch;
+    }
+    if (e->token == n->newest_epoch) {
+        n->newest_at = s->now.mono_ms;
     }
     mu_msg_release(&m);
 }
@@ -194,7 +198,8 @@ static void transmit(struct sim *s,
         sim_agent_cut(s, i);
         return;
     }
-    if (n->silent_until > s->now.mono_ms || sim_is_cut(s, n->conn.master)) {
+    if (n->silent_until > s->now.mono_ms || sim_is_cut(s, n->conn.master) ||
+        sim_apart(s, n->conn.master, SIM_AGENT(i))) {
         return;
     }
     uint64_t at = s->now.mono_ms + sim_rand(s, 0, 20);
@@ -210,12 +215,19 @@ static void transmit(struct sim *s,
 static void on_leader_told(struct sim *s, struct event *e)
 {
     struct agent_node *n = &s->agents[e->agent];
-    if (!is_current(s, e) || e->master != sim_election_leader(s)) {
+    bool stale = sim_chance(s, s->faults.stale_detector);
+    if (!is_current(s, e) || (e->master != sim_election_leader(s) && !stale)) {
         return;
     }
     n->leader = e->master;
-    if (n->conn.open && (n->conn.master != e->master ||
-                         n->conn.master_gen != s->masters[e->master].gen)) {
+    if (stale) { /* its ZooKeeper server is behind: it takes an older leader for this one
+                  */
+        n->leader = sim_rand(s, 0, s->master_count - 1);
+        later(s, e->agent, sim_rand(s, 200, 20000), "leader", on_leader_told)->master =
+            e->master;
+    }
+    if (n->conn.open && (n->conn.master != n->leader ||
+                         n->conn.master_gen != s->masters[n->leader].gen)) {
         sim_agent_cut(s, e->agent);
     }
 }
@@ -321,6 +333,7 @@ static void launch(struct sim *s, size_t i, const struct agent_effect *fx)
         n->total_starts++;
         c->running = true;
         sim_story(s, "container of %s starts on agent %zu", c->task.s, i);
+        sim_check_start(s, c);
         if (c->starts > 1) {
             sim_fail(s, "container %s of %s is started %u times", c->id.s, c->task.s,
                      c->starts);
@@ -622,6 +635,7 @@ void sim_agent_start(struct sim *s, size_t i)
     n->gen++;
     n->connecting = false;
     n->backoff_ms = 100;
+    n->newest_epoch = 0; /* it keeps no record of that */
     n->leader = MASTERS_MAX;
     if (sim_election_leader(s) != MASTERS_MAX) {
         sim_agent_new_leader(s, i, sim_election_leader(s));

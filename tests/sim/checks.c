@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "codec/scheduler_json.h"
+#include "scheduler/rolling.h"
 
-#define SETTLED_MS 60000u /* an agent that is connected for so long has told all */
+#define OLD_LEADER_MS 120000u /* so long after its last word the newest leader counts */
+#define SETTLED_MS 60000u     /* an agent that is connected for so long has told all */
 
 /* ---- what the registry decides ---- */
 
@@ -33,8 +35,9 @@ static void check_forgotten(struct sim *s, size_t k, const char *task)
     }
     const struct agent_node *n = &s->agents[i];
     bool is_there = n->conn.open && n->conn.master == k && n->silent_until == 0 &&
+                    !sim_apart(s, k, SIM_AGENT(i)) &&
                     s->now.mono_ms - n->conn.opened_at >= SETTLED_MS;
-    if (is_there || s->faults.partition == 0) {
+    if (is_there || (s->faults.partition == 0 && s->faults.pair_cut == 0)) {
         sim_fail(s, "master %zu forgets task %s, which runs on agent %zu", k, task, i);
     }
 }
@@ -113,10 +116,77 @@ void sim_check_obeys(struct sim *s, size_t i, const struct mu_msg *m, uint64_t e
 {
     bool orders = m->type == MU_MSG_RUN_TASK || m->type == MU_MSG_KILL_TASK ||
                   m->type == MU_MSG_SHUTDOWN;
-    if (orders && s->agents[i].conn.open && epoch < s->agents[i].newest_epoch) {
+    if (orders && s->agents[i].conn.open && epoch < s->agents[i].newest_epoch &&
+        s->now.mono_ms - s->agents[i].newest_at < OLD_LEADER_MS) {
         sim_fail(s, "agent %zu gets %s from epoch %llu after it has seen %llu", i,
                  mu_msg_type_name((enum mu_msg_type)m->type), (unsigned long long)epoch,
                  (unsigned long long)s->agents[i].newest_epoch);
+    }
+}
+
+struct bound {
+    const char *id;
+    size_t most;
+};
+
+static void raise_bound(struct sim *s, struct bound *b, const char *key)
+{
+    const struct mu_buf *value = mu_omap_get(&s->shared[1].map, key);
+    struct scheduler_record rec;
+    struct mu_error err;
+    if (value == NULL ||
+        scheduler_record_decode(key, value->data, value->len, &rec, &err) < 0) {
+        return;
+    }
+    if (rec.app != NULL && strcmp(rec.app->id, b->id) == 0) {
+        struct rolling_limits l;
+        rolling_limits(rec.app->instances, &rec.app->upgrade, false, rec.app->instances,
+                       &l);
+        size_t most =
+            l.max_capacity > rec.app->instances ? l.max_capacity : rec.app->instances;
+        b->most = most > b->most ? most : b->most;
+    }
+    scheduler_record_release(&rec);
+}
+
+static size_t running_instances(const struct sim *s, const char *prefix, size_t len)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->agent_count; i++) {
+        for (size_t k = 0; k < s->agents[i].containers.count; k++) {
+            const struct container *c = s->agents[i].containers.v[k];
+            n += c->running && strncmp(c->task.s, prefix, len) == 0 &&
+                 mu_omap_get(&s->may_stop, c->task.s) == NULL;
+        }
+    }
+    return n;
+}
+
+/* No app has more instances than its definitions (the current one and those that a
+ * deployment may still come from) allow, upgrade capacity included. Tasks whose end has
+ * been decided do not count; nor does the rule hold when agents are away for so long that
+ * their tasks are replaced. */
+void sim_check_start(struct sim *s, const struct container *c)
+{
+    const char *dot = strrchr(c->task.s, '.');
+    if (s->faults.partition != 0 || s->faults.pair_cut != 0 || dot == NULL) {
+        return;
+    }
+    size_t len = (size_t)(dot - c->task.s);
+    char id[64] = "/";
+    for (size_t i = 0; i < len && i + 2 < sizeof(id); i++) {
+        id[i + 1] = c->task.s[i] == '_' ? '/' : c->task.s[i];
+    }
+    struct bound b = {.id = id};
+    mu_omap_foreach (e, &s->shared[1].map) {
+        if (strncmp(e->key, "apps/", 5) == 0 || strncmp(e->key, "versions/", 9) == 0) {
+            raise_bound(s, &b, e->key);
+        }
+    }
+    size_t n = running_instances(s, c->task.s, len + 1);
+    if (b.most > 0 && n > b.most) {
+        sim_fail(s, "%zu instances of %s run, and %zu are allowed at most", n, id,
+                 b.most);
     }
 }
 
@@ -154,7 +224,8 @@ void sim_check_always(struct sim *s)
                       scheduler_check(n->scheduler, &err) < 0)) {
             sim_fail(s, "invariant of master %zu: %s", k, err.text);
         }
-        leaders += sim_leads(s, k) && s->faults.wrong_depose == 0;
+        leaders += sim_leads(s, k) && s->faults.wrong_depose == 0 &&
+                   s->faults.session_early == 0;
     }
     if (leaders > 1) {
         sim_fail(s, "%zu masters act as the leader", leaders);

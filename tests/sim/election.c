@@ -1,12 +1,14 @@
 /* ZooKeeper as the election sees it: sessions that it ends when it has not heard of them
- * for the timeout (late, never early), znodes with growing numbers, news that take a
- * while; and each master's own lease, which ends before its session can. See
- * docs/high-availability.md. */
+ * for the timeout (late; early only as a fault of its own), znodes with growing numbers,
+ * news that take a while; and each master's own lease, which ends before its session can.
+ * See docs/high-availability.md. */
 #include "sim.h"
 
 #define SESSION_MS 10000u
-#define ASK_MS (SESSION_MS / 6)
-#define LEASE_MS (SESSION_MS - SESSION_MS / 10)
+#define ASK_MS (SESSION_MS / 8)
+#define LEASE_MS (SESSION_MS - SESSION_MS / 4)
+#define LATE_MS                                                                          \
+    (SESSION_MS / 5) /* so much earlier may be what the leading server knows */
 
 static void tell_all(struct sim *s);
 
@@ -42,6 +44,7 @@ static void on_news(struct sim *s, struct event *e)
     }
     struct master_node *n = &s->masters[e->master];
     size_t leader = sim_election_leader(s);
+    n->told_leader = leader;
     bool is_own = leader == e->master && n->znode == n->own_znode && n->own_znode != 0;
     if (n->leading && !is_own) {
         sim_master_lost(s, e->master, "the znode of this master is gone");
@@ -110,7 +113,8 @@ static void on_ask(struct sim *s, struct event *e)
             sim_election_join(s, k);
             return;
         }
-        n->heard_at = s->now.mono_ms;
+        uint64_t heard_at = s->now.mono_ms - sim_rand(s, 0, LATE_MS);
+        n->heard_at = heard_at > n->heard_at ? heard_at : n->heard_at;
         if (n->own_znode != 0 && n->znode == n->own_znode) {
             n->lease_until = s->now.mono_ms + LEASE_MS;
         }
@@ -200,6 +204,18 @@ void sim_election_depose(struct sim *s, size_t k)
     }
 }
 
+void sim_election_expire(struct sim *s, size_t k)
+{
+    struct master_node *n = &s->masters[k];
+    if (n->session != 0) {
+        sim_story(s, "session %llu of master %zu ends early",
+                  (unsigned long long)n->session, k);
+        s->early_sessions++;
+        n->session = n->znode = 0;
+        tell_all(s);
+    }
+}
+
 static void on_depose(struct sim *s, struct event *e)
 {
     if (s->masters[e->master].znode == e->number) {
@@ -215,8 +231,8 @@ void sim_election_died(struct sim *s, size_t k)
     bool seen = false; /* by a standby that reaches its host, and ZooKeeper */
     for (size_t i = 0; i < s->master_count; i++) {
         const struct master_node *o = &s->masters[i];
-        seen = seen ||
-               (i != k && o->up && o->frozen_until <= s->now.mono_ms && reaches(s, i));
+        seen = seen || (i != k && o->up && o->frozen_until <= s->now.mono_ms &&
+                        reaches(s, i) && !sim_apart(s, k, i));
     }
     if (seen && n->znode != 0 && !sim_is_cut(s, k)) {
         struct event *e = sim_later(s, sim_rand(s, 1, 100), "depose", on_depose);

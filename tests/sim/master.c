@@ -373,6 +373,7 @@ void sim_master_start(struct sim *s, size_t k)
     n->up = true;
     n->leading = n->abdicating = false;
     n->frozen_until = 0;
+    n->told_leader = MASTERS_MAX;
     n->gen++;
     n->master = master_create(&mc);
     n->scheduler = scheduler_create(&sc);
@@ -434,15 +435,20 @@ static void take_recovered(void *arg, const void *row)
     *(bool *)arg = ((const struct mu_scheduler_row *)row)->recovered;
 }
 
+bool sim_takes(const struct sim *s, size_t k)
+{
+    bool recovered = false;
+    if (sim_leads(s, k)) {
+        (void)scheduler_query(s->masters[k].scheduler, &s->now, MU_Q_SCHEDULER, NULL,
+                              take_recovered, &recovered);
+    }
+    return recovered;
+}
+
 size_t sim_ready(const struct sim *s)
 {
     for (size_t k = 0; k < s->master_count; k++) {
-        bool recovered = false;
-        if (sim_leads(s, k) && !sim_is_cut(s, k)) {
-            (void)scheduler_query(s->masters[k].scheduler, &s->now, MU_Q_SCHEDULER, NULL,
-                                  take_recovered, &recovered);
-        }
-        if (recovered) {
+        if (!sim_is_cut(s, k) && sim_takes(s, k)) {
             return k;
         }
     }

@@ -114,6 +114,51 @@ static void heal_master(struct sim *s, size_t k)
     }
 }
 
+/* ---- two parts that do not reach each other ---- */
+
+bool sim_apart(const struct sim *s, size_t master, size_t part)
+{
+    return s->apart_until[master][part] > s->now.mono_ms;
+}
+
+static void reunite(struct sim *s, size_t k, size_t part)
+{
+    s->apart_until[k][part] = 0;
+    if (part >= MASTERS_MAX && s->agents[part - MASTERS_MAX].conn.open &&
+        s->agents[part - MASTERS_MAX].conn.master == k) {
+        sim_agent_cut(s, part - MASTERS_MAX); /* what is left is a dead connection */
+    }
+}
+
+static void on_reunited(struct sim *s, struct event *e)
+{
+    if (s->apart_until[e->master][e->number] == s->now.mono_ms) {
+        reunite(s, e->master, e->number);
+    }
+}
+
+static void cut_pair(struct sim *s)
+{
+    size_t k = sim_rand(s, 0, s->master_count - 1);
+    size_t part = sim_rand(s, 0, s->master_count + s->agent_count - 1);
+    part = part < s->master_count ? part : SIM_AGENT(part - s->master_count);
+    if (part == k || sim_apart(s, k, part)) {
+        return;
+    }
+    uint64_t span = sim_rand(s, 500, 60000);
+    s->apart_until[k][part] = s->now.mono_ms + span;
+    if (part < MASTERS_MAX) {
+        s->apart_until[part][k] = s->now.mono_ms + span;
+    }
+    s->pair_cuts++;
+    sim_story(s, "master %zu and %s %zu do not reach each other for a while", k,
+              part < MASTERS_MAX ? "master" : "agent",
+              part < MASTERS_MAX ? part : part - MASTERS_MAX);
+    struct event *e = sim_later(s, span, "reunited", on_reunited);
+    e->master = k;
+    e->number = part;
+}
+
 /* Faults of the masters: the leader is hit more often than the others. */
 static void hurt_masters(struct sim *s)
 {
@@ -148,6 +193,9 @@ static void hurt_masters(struct sim *s)
     if (sim_chance(s, s->faults.wrong_depose)) {
         sim_election_depose(s, k);
     }
+    if (sim_chance(s, s->faults.session_early)) {
+        sim_election_expire(s, k);
+    }
 }
 
 static void crash_agent(struct sim *s, size_t i)
@@ -177,6 +225,9 @@ static void on_faults(struct sim *s, struct event *e)
         s->partitions++;
         sim_story(s, "agent %zu is cut off for a while", i);
     }
+    if (sim_chance(s, s->faults.pair_cut)) {
+        cut_pair(s);
+    }
     if (sim_rand(s, 0, 99) == 0) {
         s->now.wall_ms +=
             (int64_t)sim_rand(s, 0, 7200000) - 3600000; /* somebody sets the clock */
@@ -205,6 +256,10 @@ static void choose_faults(struct sim *s)
         {&s->faults.wrong_depose, 10000},
         {&s->faults.all_masters_crash, 5000},
         {&s->faults.lost_reply, 100000},
+        {&s->faults.session_early, 10000},
+        {&s->faults.pair_cut, 30000},
+        {&s->faults.by_standby, 700000},
+        {&s->faults.stale_detector, 300000},
     };
     for (size_t i = 0; i < MU_COUNT_OF(kinds);
          i++) { /* a random subset: else the rare ones hide behind the common ones */
@@ -232,6 +287,9 @@ static void end_faults(struct sim *s)
             n->cut_until = s->now.mono_ms;
             heal_master(s, k);
         }
+        for (size_t part = 0; part < MASTERS_MAX + AGENTS_MAX; part++) {
+            reunite(s, k, part);
+        }
         if (!n->up) {
             sim_master_start(s, k);
         }
@@ -252,6 +310,7 @@ void sim_init(struct sim *s, uint64_t seed)
     mu_omap_init(&s->shared[1].map);
     for (size_t k = 0; k < MASTERS_MAX; k++) {
         mu_omap_init(&s->masters[k].own.map);
+        s->masters[k].told_leader = MASTERS_MAX;
     }
     s->last_leader = MASTERS_MAX;
 }
@@ -308,6 +367,7 @@ void sim_release(struct sim *s)
     for (size_t k = 0; k < MASTERS_MAX; k++) {
         sim_master_release(s, k);
     }
+    sim_user_release(s);
     sim_store_release(&s->shared[0]);
     sim_store_release(&s->shared[1]);
     mu_omap_release(&s->asked_to_stop);
@@ -372,6 +432,7 @@ static const char *story_told(const char *which, FILE *out)
     (void)snprintf(s.apps[0].want_cmd, sizeof(s.apps[0].want_cmd), "%s", app->cmd);
     s.apps[0].token = ++s.command_token;
     s.apps[0].asked = sim_ready(&s);
+    s.apps[0].via = MASTERS_MAX;
     sim_command(&s, s.apps[0].asked, &put, s.apps[0].token);
     mu_app_unref(app);
     sim_run_until(&s, 8000);
@@ -427,7 +488,7 @@ static int run_many(uint64_t from, uint64_t to, bool once)
 {
     uint64_t events = 0, acknowledged = 0, crashes = 0, cuts = 0, starts = 0;
     uint64_t failovers = 0, freezes = 0, master_cuts = 0, fenced = 0, unknown = 0,
-             partitions = 0;
+             partitions = 0, pair_cuts = 0, early = 0, passed_on = 0;
     static struct sim s;
     for (uint64_t seed = from; seed <= to; seed++) {
         uint64_t hash[2] = {0, 0};
@@ -448,6 +509,9 @@ static int run_many(uint64_t from, uint64_t to, bool once)
             fenced += s.fenced;
             unknown += s.unknown;
             partitions += s.partitions;
+            pair_cuts += s.pair_cuts;
+            early += s.early_sessions;
+            passed_on += s.passed_on;
             for (size_t i = 0; i < s.agent_count; i++) {
                 starts += s.agents[i].total_starts;
             }
@@ -461,9 +525,12 @@ static int run_many(uint64_t from, uint64_t to, bool once)
            " acknowledged commands, %" PRIu64 " container starts, %" PRIu64
            " crashes, %" PRIu64 " cut connections, %" PRIu64 " failovers, %" PRIu64
            " frozen masters, %" PRIu64 " cut masters, %" PRIu64 " cut agents, %" PRIu64
-           " fenced batches, %" PRIu64 " lost outcomes\n",
+           " cut pairs, %" PRIu64 " sessions that ended early, %" PRIu64
+           " commands by a standby, %" PRIu64 " fenced batches, %" PRIu64
+           " lost outcomes\n",
            from, to, once ? "" : ", each twice", events, acknowledged, starts, crashes,
-           cuts, failovers, freezes, master_cuts, partitions, fenced, unknown);
+           cuts, failovers, freezes, master_cuts, partitions, pair_cuts, early, passed_on,
+           fenced, unknown);
     return 0;
 }
 

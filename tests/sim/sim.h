@@ -78,9 +78,10 @@ struct agent_node {
     MU_VEC(struct container *) containers;
     struct conn conn;
     uint64_t last_link, backoff_ms;
-    size_t leader;         /* as it was told last; MASTERS_MAX: nobody yet */
-    uint64_t newest_epoch; /* of the leaders that it has registered with */
-    uint64_t silent_until; /* a partition: nothing passes, nobody is told */
+    size_t leader;                    /* as it was told last; MASTERS_MAX: nobody yet */
+    uint64_t newest_epoch, newest_at; /* of the leaders that it has registered with, and
+                                         when it heard that one last */
+    uint64_t silent_until;            /* a partition: nothing passes, nobody is told */
     size_t total_starts;
 };
 
@@ -89,6 +90,14 @@ struct commit {
     uint64_t token, gen, serial, epoch;
     MU_VEC(char *) keys;
     MU_VEC(struct mu_buf) values; /* data NULL: delete */
+};
+
+struct user_command {
+    uint32_t type;
+    struct mu_app *app; /* of a PUT; a reference of its own */
+    char task[MU_ID_MAX];
+    bool force;
+    unsigned tries; /* of the standby that passes it on */
 };
 
 struct app_truth { /* what the user was told, and what he was not */
@@ -105,12 +114,15 @@ struct app_truth { /* what the user was told, and what he was not */
     uint32_t want_instances;
     char want_cmd[32];
     size_t asked; /* the master that has the command under way */
+    size_t via;   /* the standby that was asked and passes it on; MASTERS_MAX: none */
+    struct user_command wish; /* what was asked for, until it has an answer */
 };
 
 struct faults { /* chances in ppm per opportunity; a seed switches on a random subset */
     uint32_t master_crash, agent_crash, cut, partition, slow_commit, commit_fails,
         launch_fails, prepare_fails, destroy_fails, flaky, slow_launch, duplicate,
-        master_freeze, master_cut, zk_cut, wrong_depose, all_masters_crash, lost_reply;
+        master_freeze, master_cut, zk_cut, wrong_depose, all_masters_crash, lost_reply,
+        session_early, pair_cut, by_standby, stale_detector;
 };
 
 struct store {          /* an ordered map that takes batches of one epoch */
@@ -125,6 +137,7 @@ struct master_node {
     struct master *master;
     struct scheduler *scheduler;
     bool leading, abdicating;
+    size_t told_leader; /* by its detector, last */
     uint64_t epoch, lease_until;
     uint64_t frozen_until; /* SIGSTOP: its events wait */
     uint64_t cut_until;    /* off the network: nothing passes to or from anybody */
@@ -152,11 +165,15 @@ struct sim {
 
     size_t master_count;
     struct master_node masters[MASTERS_MAX];
+    /* Until when a master and another part, masters first, then agents, do not reach each
+     * other although both reach all others. */
+    uint64_t apart_until[MASTERS_MAX][MASTERS_MAX + AGENTS_MAX];
     struct store shared[2]; /* "master", "apps": of all masters */
     bool own_master_store;  /* the store "master" is each process's own: registry
                                `in_memory` */
     uint64_t last_znode, last_session, last_link, commit_serial, command_token;
-    size_t failovers, freezes, master_cuts, fenced, unknown, partitions, last_leader;
+    size_t failovers, freezes, master_cuts, fenced, unknown, partitions, pair_cuts,
+        early_sessions, passed_on, last_leader;
     struct mu_omap asked_to_stop; /* task ids for which a scheduler sent KILL */
     struct mu_omap may_stop; /* those whose end the registry has, or has had: killing, or
                                 no record any more */
@@ -171,6 +188,8 @@ struct sim {
 };
 
 /* sim.c */
+#define SIM_AGENT(i) (MASTERS_MAX + (i)) /* the number of an agent as a part */
+bool sim_apart(const struct sim *s, size_t master, size_t part);
 uint64_t sim_rand(struct sim *s, uint64_t low, uint64_t high);
 bool sim_chance(struct sim *s, uint32_t ppm); /* never once the faults are over */
 struct event *sim_later(struct sim *s,
@@ -195,7 +214,9 @@ void sim_command(struct sim *s,
                  size_t k,
                  const struct mu_command_request *cmd,
                  uint64_t token);
-/* The master whose scheduler takes commands, or MASTERS_MAX. */
+/* Its scheduler takes commands. */
+bool sim_takes(const struct sim *s, size_t k);
+/* The master whose scheduler takes commands, and that can be reached, or MASTERS_MAX. */
 size_t sim_ready(const struct sim *s);
 /* It acts as the leader at this moment: it leads, and its lease holds. */
 bool sim_leads(const struct sim *s, size_t k);
@@ -222,6 +243,8 @@ void sim_election_leave(struct sim *s,
 void sim_election_died(struct sim *s, size_t k);
 size_t sim_election_leader(const struct sim *s); /* as ZooKeeper has it, or MASTERS_MAX */
 void sim_election_depose(struct sim *s, size_t k);
+/* ZooKeeper ends the session of k before its time (its own clock went wrong). */
+void sim_election_expire(struct sim *s, size_t k);
 bool sim_is_cut(const struct sim *s, size_t k); /* from agents and users */
 
 /* store.c */
@@ -250,6 +273,7 @@ size_t sim_running_containers(const struct sim *s, size_t i);
 void sim_user_start(struct sim *s);
 void sim_user_reply(struct sim *s, uint64_t token, const struct scheduler_reply *reply);
 void sim_user_master_died(struct sim *s, size_t k);
+void sim_user_release(struct sim *s);
 
 /* checks.c */
 /* Master k's batch has been accepted: key of the store "apps" gets value (data NULL: it
@@ -260,6 +284,8 @@ void sim_check_apps_change(struct sim *s,
                            const struct mu_buf *value);
 /* The user is told that what he wanted of t is done. */
 void sim_check_acknowledged(struct sim *s, const struct app_truth *t);
+/* A container has been started on some agent. */
+void sim_check_start(struct sim *s, const struct container *c);
 /* A running container of agent i is told to end. */
 void sim_check_stop(struct sim *s, const struct container *c, const char *how);
 /* Agent i gets m from a leader of that epoch, on the connection that it has. */

@@ -1,5 +1,8 @@
 /* The user: creates, scales, changes, restarts and deletes apps, kills tasks, and
- * remembers what was acknowledged. One command per app at a time. */
+ * remembers what was acknowledged. One command per app at a time. Some go to a standby,
+ * which passes them on to the leader that it knows of, as docs/high-availability.md says:
+ * a command that has reached nobody is tried again with the next leader, for a while; one
+ * that has reached a leader is not. */
 #include "sim.h"
 
 #include <string.h>
@@ -12,6 +15,33 @@ static void copy(char *out, const char *text)
     (void)snprintf(out, 32, "%s", text);
 }
 
+#define TRIES_MAX 40
+#define TRY_AGAIN_MS 500
+
+static void end_wish(struct app_truth *t)
+{
+    t->token = 0;
+    mu_app_unref(t->wish.app);
+    t->wish = (struct user_command){0};
+}
+
+/* No answer will come: the command under way may have been stored or not. */
+static void be_unsure(struct app_truth *t)
+{
+    end_wish(t);
+    t->unsure = true;
+    t->maybe_exists = t->want_exists;
+    t->maybe_instances = t->want_instances;
+    memcpy(t->maybe_cmd, t->want_cmd, sizeof(t->maybe_cmd));
+}
+
+/* The standby that was asked is there, and reaches the leader. */
+static bool passes(const struct sim *s, const struct app_truth *t)
+{
+    return s->masters[t->via].up && !sim_is_cut(s, t->via) && !sim_is_cut(s, t->asked) &&
+           !sim_apart(s, t->asked, t->via);
+}
+
 void sim_user_reply(struct sim *s, uint64_t token, const struct scheduler_reply *reply)
 {
     for (size_t i = 0; i < s->app_count; i++) {
@@ -19,11 +49,15 @@ void sim_user_reply(struct sim *s, uint64_t token, const struct scheduler_reply 
         if (t->token == 0 || t->token != token) {
             continue;
         }
-        t->token = 0;
-        sim_story(s, "the user is answered %d for %s", reply->status, t->id);
         if (reply->status == 0) {
             sim_check_acknowledged(s, t);
         }
+        if (t->via != MASTERS_MAX && !passes(s, t)) {
+            be_unsure(t); /* the answer has not come through */
+            return;
+        }
+        end_wish(t);
+        sim_story(s, "the user is answered %d for %s", reply->status, t->id);
         if (reply->status == 0 && !sim_chance(s, s->faults.lost_reply)) {
             s->acknowledged++;
             t->exists = t->want_exists;
@@ -35,25 +69,18 @@ void sim_user_reply(struct sim *s, uint64_t token, const struct scheduler_reply 
                    reply->status == MU_E_LIMIT) {
             return; /* refused: nothing has changed */
         } else {
-            t->unsure = true; /* the registry did not say */
-            t->maybe_exists = t->want_exists;
-            t->maybe_instances = t->want_instances;
-            copy(t->maybe_cmd, t->want_cmd);
+            be_unsure(t); /* the registry did not say */
         }
     }
 }
 
-/* No answer will come: each command under way may have been stored or not. */
+/* By the leader, or by the standby that was to pass them on. */
 void sim_user_master_died(struct sim *s, size_t k)
 {
     for (size_t i = 0; i < s->app_count; i++) {
         struct app_truth *t = &s->apps[i];
-        if (t->token != 0 && t->asked == k) {
-            t->token = 0;
-            t->unsure = true;
-            t->maybe_exists = t->want_exists;
-            t->maybe_instances = t->want_instances;
-            copy(t->maybe_cmd, t->want_cmd);
+        if (t->token != 0 && (t->asked == k || (t->via == k && !s->masters[k].up))) {
+            be_unsure(t);
         }
     }
 }
@@ -76,28 +103,94 @@ static struct mu_app *look_up(struct sim *s, size_t k, const char *id)
     return seen.app;
 }
 
-static void submit(struct sim *s, struct app_truth *t, struct mu_command_request *cmd)
+static void execute(struct sim *s, struct app_truth *t)
 {
-    cmd->struct_size = sizeof(*cmd);
-    cmd->force = sim_rand(s, 0, 1) == 0;
-    cmd->client_ip = "10.0.0.2";
-    cmd->uri = "/v2/apps";
+    const struct user_command wish = t->wish; /* the answer may come at once */
+    const struct mu_app *apps[] = {wish.app};
+    const char *ids[] = {wish.type == MU_CMD_TASKS_KILL ? wish.task : t->id};
+    bool is_put = wish.type == MU_CMD_APPS_PUT;
+    const struct mu_command_request cmd = {
+        .struct_size = sizeof(cmd),
+        .type = wish.type,
+        .apps = is_put ? apps : NULL,
+        .app_count = is_put,
+        .ids = is_put ? NULL : ids,
+        .id_count = !is_put,
+        .force = wish.force,
+        .client_ip = "10.0.0.2",
+        .uri = "/v2/apps",
+    };
+    if (wish.app != NULL) {
+        (void)mu_app_ref(wish.app);
+    }
+    sim_command(s, t->asked, &cmd, t->token);
+    mu_app_unref(wish.app);
+}
+
+/* A standby passes on what it was asked for to the leader that it knows. */
+static void on_pass(struct sim *s, struct event *e)
+{
+    struct app_truth *t = &s->apps[e->agent];
+    if (!sim_master_runs(s, e) || t->token != e->token) {
+        return;
+    }
+    size_t k = s->masters[e->master].told_leader;
+    bool reached = k != MASTERS_MAX && s->masters[k].up && !sim_is_cut(s, k) &&
+                   !sim_is_cut(s, e->master) && !sim_apart(s, k, e->master);
+    bool frozen = reached && s->masters[k].frozen_until > s->now.mono_ms;
+    if (frozen || !reached || !sim_takes(s, k)) { /* nobody has it yet */
+        if (++t->wish.tries > TRIES_MAX) {
+            end_wish(t); /* 503: nothing has changed */
+            return;
+        }
+        struct event *again =
+            sim_master_later(s, e->master, TRY_AGAIN_MS, "pass", on_pass);
+        again->agent = e->agent;
+        again->token = e->token;
+        return;
+    }
+    s->passed_on++;
+    t->asked = k;
+    execute(s, t);
+}
+
+/* A master that stands by, lives and can be asked; MASTERS_MAX: none. */
+static size_t a_standby(struct sim *s, size_t leader)
+{
+    size_t k = sim_rand(s, 0, s->master_count - 1);
+    const struct master_node *n = &s->masters[k];
+    bool fits =
+        k != leader && n->up && n->frozen_until <= s->now.mono_ms && !sim_is_cut(s, k);
+    return fits ? k : MASTERS_MAX;
+}
+
+static void submit(struct sim *s, struct app_truth *t)
+{
+    t->wish.force = sim_rand(s, 0, 1) == 0;
     t->token = ++s->command_token;
     s->commands++;
     sim_story(s, "the user wants %s: %s, %u instances of '%s'", t->id,
               t->want_exists ? "there" : "gone", t->want_instances, t->want_cmd);
-    sim_command(s, t->asked, cmd, t->token);
+    t->via = sim_chance(s, s->faults.by_standby) ? a_standby(s, t->asked) : MASTERS_MAX;
+    if (t->via == MASTERS_MAX) {
+        execute(s, t);
+        return;
+    }
+    struct event *e = sim_master_later(s, t->via, sim_rand(s, 0, 20), "pass", on_pass);
+    e->agent = (size_t)(t - s->apps);
+    e->token = t->token;
+    t->asked = MASTERS_MAX; /* nobody yet */
 }
 
 static void put(struct sim *s, struct app_truth *t, struct mu_app *app)
 {
-    const struct mu_app *apps[] = {app};
-    struct mu_command_request cmd = {
-        .type = MU_CMD_APPS_PUT, .apps = apps, .app_count = 1};
+    t->wish.type = MU_CMD_APPS_PUT;
+    t->wish.app = app;
+    (void)mu_app_ref(app);
     t->want_exists = true;
     t->want_instances = app->instances;
     copy(t->want_cmd, app->cmd);
-    submit(s, t, &cmd);
+    submit(s, t);
 }
 
 static void create(struct sim *s, struct app_truth *t)
@@ -134,21 +227,18 @@ static void kill_one(struct sim *s, struct app_truth *t, const struct mu_app *ap
     struct victim v = {{0}};
     (void)scheduler_query(s->masters[t->asked].scheduler, &s->now, MU_Q_APP_TASKS, t->id,
                           take_task, &v);
-    const char *ids[] = {v.id};
-    struct mu_command_request cmd = {
-        .type = MU_CMD_TASKS_KILL, .ids = ids, .id_count = 1};
     if (v.id[0] != '\0') {
         t->want_exists = true;
         t->want_instances = app->instances;
         copy(t->want_cmd, app->cmd);
-        submit(s, t, &cmd);
+        t->wish.type = MU_CMD_TASKS_KILL;
+        memcpy(t->wish.task, v.id, sizeof(v.id));
+        submit(s, t);
     }
 }
 
 static void change(struct sim *s, struct app_truth *t, struct mu_app *app)
 {
-    const char *ids[] = {t->id};
-    struct mu_command_request cmd = {.ids = ids, .id_count = 1};
     uint64_t roll = sim_rand(s, 0, 9);
     t->want_exists = true;
     t->want_instances = app->instances;
@@ -160,12 +250,12 @@ static void change(struct sim *s, struct app_truth *t, struct mu_app *app)
         mu_text_set(&app->cmd, commands[sim_rand(s, 0, MU_COUNT_OF(commands) - 1)]);
         put(s, t, app);
     } else if (roll == 6) {
-        cmd.type = MU_CMD_APP_RESTART;
-        submit(s, t, &cmd);
+        t->wish.type = MU_CMD_APP_RESTART;
+        submit(s, t);
     } else if (roll == 7) {
         t->want_exists = false;
-        cmd.type = MU_CMD_APP_DELETE;
-        submit(s, t, &cmd);
+        t->wish.type = MU_CMD_APP_DELETE;
+        submit(s, t);
     } else {
         kill_one(s, t, app);
     }
@@ -206,4 +296,12 @@ void sim_user_start(struct sim *s)
                        i % 2 == 0 ? "/app%zu" : "/group/app%zu", i);
     }
     sim_later(s, 1000, "user", on_user);
+}
+
+void sim_user_release(struct sim *s)
+{
+    for (size_t i = 0; i < APPS_MAX; i++) {
+        mu_app_unref(s->apps[i].wish.app);
+        s->apps[i].wish.app = NULL;
+    }
 }
