@@ -289,6 +289,7 @@ static const struct mu_host host_table = {
     .http_stream_write = http_exchange_stream_write,
     .http_stream_drain = http_exchange_stream_drain,
     .http_stream_end = http_exchange_stream_end,
+    .http_stream_abort = http_exchange_stream_abort,
     .http_on_close = http_exchange_on_close,
     .http_request_of = http_exchange_request,
     .http_request = host_http_request,

@@ -174,16 +174,28 @@ static void on_handle_closed(uv_handle_t *h)
     }
 }
 
+/* Would the client take an orderly close for the end of an answer that is not whole?
+ * Only a reset tells it then. */
+static bool is_cut_by_close(const struct http_conn *c)
+{
+    return c->until_close && c->has_io && c->io.handle.type == UV_TCP &&
+           (c->x.state == EXCHANGE_STREAMING || http_conn_unsent(c) > 0);
+}
+
 void http_conn_close(struct http_conn *c)
 {
     if (c->state == CONN_CLOSED) {
         return;
     }
+    bool cut = is_cut_by_close(c);
     move(c, CONN_CLOSED);
     mu_list_remove(&c->deferred_link);
     c->deferred = 0;
     uv_close((uv_handle_t *)&c->timer, on_handle_closed);
-    if (c->has_io) {
+    if (!c->has_io) {
+        return;
+    }
+    if (!cut || uv_tcp_close_reset(&c->io.tcp, on_handle_closed) < 0) {
         uv_close(&c->io.handle, on_handle_closed);
     }
 }

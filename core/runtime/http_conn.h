@@ -106,6 +106,7 @@ struct http_conn {
     bool keep_alive;          /* of the current request */
     bool linger;              /* unread input is to be expected behind the last answer */
     bool counted;             /* against max_connections */
+    bool until_close;         /* a finite answer's end is the connection's (HTTP/1.0) */
     uint64_t served;          /* answered requests */
     struct mu_buf pending;    /* input that waits for its turn */
     struct mu_buf out;        /* gathered stream pieces */

@@ -375,6 +375,7 @@ void http_exchange_stream_begin(struct mu_http_exchange *x,
     x->chunked = c->http_minor > 0;
     if (!x->chunked) {
         c->keep_alive = false;
+        c->until_close = bounded && !x->head_only;
     }
     struct http_head h = {
         .status = status,
@@ -508,7 +509,11 @@ static void end_body(struct http_conn *c)
     struct mu_buf *packed = &c->server->packed;
     mu_buf_clear(packed);
     if (x->deflater != NULL &&
-        http_deflater_run(x->deflater, NULL, 0, true, packed) == 0 && packed->len > 0) {
+        http_deflater_run(x->deflater, NULL, 0, true, packed) < 0) {
+        http_conn_close(c); /* its last bytes are missing */
+        return;
+    }
+    if (packed->len > 0) {
         (void)send_piece(c, packed->data, packed->len); /* a failure closes it */
     }
     if (x->chunked) {
@@ -528,6 +533,17 @@ void http_exchange_stream_end(struct mu_http_exchange *x)
     if (c->state != CONN_CLOSED) {
         (void)http_conn_flush(c); /* the same */
     }
+    finish(c);
+}
+
+void http_exchange_stream_abort(struct mu_http_exchange *x)
+{
+    struct http_conn *c = conn_of(x);
+    if (x->state == EXCHANGE_DYING) {
+        return;
+    }
+    MU_PRE(x->state == EXCHANGE_STREAMING);
+    http_conn_close(c); /* without the last chunk, or by a reset */
     finish(c);
 }
 

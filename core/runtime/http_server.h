@@ -124,6 +124,7 @@ void http_exchange_stream_drain(struct mu_http_exchange *x,
                                 mu_cb cb,
                                 void *arg);
 void http_exchange_stream_end(struct mu_http_exchange *x);
+void http_exchange_stream_abort(struct mu_http_exchange *x);
 void http_exchange_on_close(struct mu_http_exchange *x, mu_http_closed_cb cb, void *arg);
 const struct mu_http_request *http_exchange_request(const struct mu_http_exchange *x);
 

@@ -115,8 +115,8 @@ struct mu_host {
                               void *arg);
     void (*http_stream_end)(struct mu_http_exchange *x);
     /* Tell when the client goes away (or the server stops) before the answer was
-     * complete. Not called after http_reply or http_stream_end. One per exchange; a later
-     * call replaces it; cb NULL removes it. */
+     * complete. Not called after http_reply, http_stream_end or http_stream_abort. One
+     * per exchange; a later call replaces it; cb NULL removes it. */
     void (*http_on_close)(struct mu_http_exchange *x, mu_http_closed_cb cb, void *arg);
     const struct mu_http_request *(*http_request_of)(const struct mu_http_exchange *x);
 
@@ -163,6 +163,11 @@ struct mu_host {
     void (*http_error_body)(const struct mu_host *h,
                             const char *listener,
                             mu_http_error_body_cb cb);
+
+    /* Instead of http_stream_end, for a stream that cannot be completed: the connection
+     * is cut, and the client can tell that the answer is not whole. What was written and
+     * is still unsent may be lost. Ends the exchange; on_close is not called. */
+    void (*http_stream_abort)(struct mu_http_exchange *x);
 };
 
 MU_EXTERN_C_END

@@ -19,8 +19,8 @@ struct mu_http_header {
 /* ---- server ---- */
 
 /* One request and its answer. Lives until the answer is complete or the client is gone,
- * whichever ends it; after the call that ends it (http_reply, http_stream_end) or after
- * the on_close callback the pointer is dead. */
+ * whichever ends it; after the call that ends it (http_reply, http_stream_end,
+ * http_stream_abort) or after the on_close callback the pointer is dead. */
 struct mu_http_exchange;
 
 /* Borrowed for the life of the exchange. */

@@ -95,11 +95,16 @@ static void begin_stream(struct mrt_pages *p)
     p->m->host->http_stream_begin(p->x, 200, headers, n, true);
 }
 
-static void finish(struct mrt_pages *p)
+/* The answer is whole, or code says why it never will be. */
+static void finish(struct mrt_pages *p, int code)
 {
     struct mrt *m = p->m;
     unlink_pages(p);
-    m->host->http_stream_end(p->x);
+    if (code < 0) {
+        m->host->http_stream_abort(p->x);
+    } else {
+        m->host->http_stream_end(p->x);
+    }
     mrt_pages_free(p);
     mrt_maybe_stopped(m);
 }
@@ -118,12 +123,16 @@ static void on_drained(void *arg)
     struct mrt_pages *p = arg;
     mu_buf_clear(&p->out);
     int rc = produce(p);
+    if (rc < 0) {
+        finish(p, rc);
+        return;
+    }
     if (p->out.len > 0 &&
         p->m->host->http_stream_write(p->x, p->out.data, p->out.len) < 0) {
         return; /* on_close follows */
     }
-    if (rc <= 0) {
-        finish(p);
+    if (rc == 0) {
+        finish(p, 0);
     } else {
         p->m->host->http_stream_drain(p->x, PIECE, on_drained, p);
     }
@@ -158,7 +167,7 @@ void mrt_pages_stop(struct mrt *m)
         struct mrt_pages *p = m->pages;
         m->pages = p->next;
         m->pages_count--;
-        m->host->http_stream_end(p->x);
+        m->host->http_stream_abort(p->x);
         mrt_pages_free(p);
     }
 }

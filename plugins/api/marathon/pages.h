@@ -3,8 +3,8 @@
  *
  * So a list of any length needs little memory and holds nobody up. An app that went away
  * meanwhile is left out. An answer that fits in one piece goes out whole, with its
- * length. If the leadership is lost halfway the answer breaks off, which no JSON parser
- * takes for a whole list. */
+ * length. If the leadership is lost halfway, or the plugin stops, the connection is cut:
+ * a list of lines has no end of its own by which a client could tell. */
 #ifndef MRT_PAGES_H
 #define MRT_PAGES_H
 

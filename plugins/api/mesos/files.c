@@ -42,7 +42,8 @@ struct job {
     char text[512];
     struct mu_buf body;
     int64_t size;
-    int fd; /* of a download, between chunks; -1 */
+    int fd;         /* of a download, between chunks; -1 */
+    bool is_broken; /* it could not be read to its end */
     bool begun;
     bool is_working; /* or its answer is on its way to done */
 };
@@ -255,6 +256,7 @@ static void next_chunk(struct job *j)
     while (j->body.len < CHUNK) {
         ssize_t n = read(j->fd, buf, sizeof(buf));
         if (n <= 0) {
+            j->is_broken = n < 0;
             close(j->fd);
             j->fd = -1;
             return;
@@ -330,7 +332,7 @@ static void submit(struct job *j)
         j->m->works--;
         j->m->host->http_on_close(j->x, NULL, NULL);
         if (j->begun) { /* too late for a status */
-            j->m->host->http_stream_end(j->x);
+            j->m->host->http_stream_abort(j->x);
         } else {
             mso_reply_text(j->m, j->x, 503, "no worker is free");
         }
@@ -375,7 +377,11 @@ static void send_chunk(struct job *j)
         job_free(j);
     } else if (j->fd < 0) {
         h->http_on_close(j->x, NULL, NULL);
-        h->http_stream_end(j->x);
+        if (j->is_broken) {
+            h->http_stream_abort(j->x);
+        } else {
+            h->http_stream_end(j->x);
+        }
         job_free(j);
     } else {
         h->http_stream_drain(j->x, CHUNK, on_room, j);

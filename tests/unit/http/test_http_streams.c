@@ -222,6 +222,63 @@ static void drain_tells_an_unwatched_writer_that_the_client_is_gone(void **state
     fx_close(f);
 }
 
+/* ---- answers that are not completed ---- */
+
+/* Sends pieces of a finite answer, lets the client have them, aborts. */
+static int begin_and_abort(struct fx *f, const char *version, const char *header)
+{
+    char request[128];
+    int fd = fx_connect(f);
+    int before = f->calls;
+    snprintf(request, sizeof(request), "GET /bounded %s\r\n" HOST "%s\r\n", version,
+             header);
+    fx_send(fd, request);
+    fx_until(f, &f->calls, before + 1);
+    fx_watch_close(f);
+    static const char piece[40000]; /* more than is gathered */
+    assert_int_equal(http_exchange_stream_write(f->held, piece, sizeof(piece)), 0);
+    fx_turn(f, -1, 1);
+    http_exchange_stream_abort(f->held);
+    f->held = NULL;
+    return fd;
+}
+
+static void an_aborted_stream_has_no_last_chunk(void **state)
+{
+    (void)state;
+    struct fx *f = fx_open(NULL);
+    for (int packed = 0; packed < 2; packed++) {
+        int fd =
+            begin_and_abort(f, "HTTP/1.1", packed ? "Accept-Encoding: gzip\r\n" : "");
+        size_t len;
+        char *all = fx_read_all(f, fd, &len); /* to the end of the connection */
+        assert_non_null(strstr(all, "Transfer-Encoding: chunked"));
+        assert_true(len < 7 || memcmp(all + len - 7, "\r\n0\r\n\r\n", 7) != 0);
+        free(all);
+    }
+    assert_int_equal(f->closed, 0); /* whoever aborts is not told */
+    fx_close(f);
+}
+
+/* Without chunks the end of the connection is the end of the answer: it must not look
+ * like one. */
+static void an_aborted_stream_without_chunks_is_reset(void **state)
+{
+    (void)state;
+    struct fx *f = fx_open(NULL);
+    int fd = begin_and_abort(f, "HTTP/1.0", "");
+    ssize_t n = 1;
+    char got[4096];
+    while (n > 0 || (n < 0 && errno == EAGAIN)) {
+        fx_turn(f, fd, 100);
+        n = recv(fd, got, sizeof(got), MSG_DONTWAIT);
+    }
+    assert_int_equal(n, -1);
+    assert_int_equal(errno, ECONNRESET);
+    assert_int_equal(f->closed, 0);
+    fx_close(f);
+}
+
 /* ---- compression ---- */
 
 static void bounded_streams_are_compressed_when_asked_for(void **state)
@@ -524,6 +581,8 @@ int main(void)
         cmocka_unit_test(a_single_large_piece_is_taken),
         cmocka_unit_test(drain_lets_a_long_answer_pass_a_small_bound),
         cmocka_unit_test(drain_tells_an_unwatched_writer_that_the_client_is_gone),
+        cmocka_unit_test(an_aborted_stream_has_no_last_chunk),
+        cmocka_unit_test(an_aborted_stream_without_chunks_is_reset),
         cmocka_unit_test(bounded_streams_are_compressed_when_asked_for),
         cmocka_unit_test(endless_streams_are_never_compressed),
         cmocka_unit_test(a_stream_for_head_has_no_body),

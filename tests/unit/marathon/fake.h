@@ -33,7 +33,7 @@ struct mu_http_exchange {
     int status;                             /* 0: not answered yet */
     char *answer_headers;                   /* "Name: value\n" each */
     struct mu_buf body;
-    bool streaming, bounded, ended, gone;
+    bool streaming, bounded, ended, aborted, gone;
     size_t bound; /* bytes that a stream takes before it is full; 0: any number */
     mu_http_closed_cb closed_cb;
     void *closed_arg;

@@ -163,12 +163,26 @@ stream_drain(struct mu_http_exchange *x, size_t low_bytes, mu_cb cb, void *arg)
     x->drain_arg = arg;
 }
 
-static void stream_end(struct mu_http_exchange *x)
+static void stream_over(struct mu_http_exchange *x)
 {
     assert_true(x->streaming && !x->ended);
     x->ended = true;
     x->closed_cb = NULL;
     x->drain_cb = NULL;
+}
+
+static void stream_end(struct mu_http_exchange *x)
+{
+    if (x->bounded) {
+        assert_null(x->drain_cb); /* something was still to come: it is not whole */
+    }
+    stream_over(x);
+}
+
+static void stream_abort(struct mu_http_exchange *x)
+{
+    stream_over(x);
+    x->aborted = true;
 }
 
 static void on_close(struct mu_http_exchange *x, mu_http_closed_cb cb, void *arg)
@@ -309,6 +323,7 @@ struct fake *fake_open(const char *const *flags)
         .http_stream_write = stream_write,
         .http_stream_drain = stream_drain,
         .http_stream_end = stream_end,
+        .http_stream_abort = stream_abort,
         .http_on_close = on_close,
         .http_request_of = request_of,
         .http_error_body = error_body,

@@ -554,7 +554,7 @@ static void long_lists_come_in_pieces(void **state)
     }
     while (fake_drain(x)) {
     }
-    assert_true(x->ended);
+    assert_true(x->ended && !x->aborted);
     json_t *body = json_loads(mu_buf_str(&x->body), 0, NULL);
     assert_int_equal(json_array_size(json_object_get(body, "apps")), 901);
     json_decref(body);
@@ -564,11 +564,9 @@ static void long_lists_come_in_pieces(void **state)
     x = fake_ask(f, "GET", "/v2/apps", NULL);
     f->leads = false;
     fake_drain(x);
-    assert_true(x->ended);
-    assert_null(
-        json_loads(mu_buf_str(&x->body), 0, NULL)); /* not taken for a whole one */
+    assert_true(x->aborted);
     f->leads = true;
-    x = fake_ask(f, "GET", "/v2/apps", NULL); /* stop ends it */
+    x = fake_ask(f, "GET", "/v2/apps", NULL); /* stop cuts it */
     assert_true(x->streaming && !x->ended);
     fake_close(f);
 }
