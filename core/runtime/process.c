@@ -19,6 +19,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "runtime/clock.h"
+#include "runtime/clock_watch.h"
 #include "runtime/crash.h"
 #include "runtime/flags.h"
 #include "runtime/host.h"
@@ -52,6 +53,7 @@ struct process {
     uv_signal_t signals[2]; /* SIGTERM, SIGINT */
     uv_timer_t deadline;
     int open_handles; /* of the three above */
+    struct clock_watch *clock_watch;
     enum step step;
     bool stop_requested, gave_up;
     uint64_t signalled_ms; /* when the last signal came */
@@ -144,6 +146,7 @@ static void destroy_plugins(struct process *p)
 {
     run_destroy(&p->rt);
     plugins_destroy(&p->rt);
+    clock_watch_destroy(p->clock_watch);
     http_server_destroy(p->rt.http);
     rt_host_set_http_server(p->rt.rt, NULL);
     p->rt.http = NULL;
@@ -248,6 +251,7 @@ static int open_process(struct process *p, const struct startup *s, struct mu_er
     p->rt.host = rt_host_get(p->rt.rt);
     p->rt.http = http_server_create(&p->loop, &http);
     rt_host_set_http_server(p->rt.rt, p->rt.http);
+    p->clock_watch = clock_watch_create(p->rt.host);
     return 0;
 }
 
