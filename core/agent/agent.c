@@ -16,7 +16,7 @@ struct agent *agent_create(const struct agent_config *cfg)
     mu_prng_seed(&a->prng, cfg->seed);
     mu_omap_init(&a->tasks);
     mu_omap_init(&a->containers);
-    a->register_at_ms = a->silence_at_ms = MU_NEVER_MS;
+    a->register_at_ms = a->silence_at_ms = a->heal_at_ms = MU_NEVER_MS;
     return a;
 }
 
@@ -64,16 +64,12 @@ static void do_then(struct agent *a, const struct then *x)
     }
 }
 
-/* A failed journal stays failed: what runs is left running, and its updates are sent
- * although a crash would lose them. */
+/* With a failed journal what runs is left running, and its updates are sent although a
+ * crash would lose them. */
 static void on_journalled(struct agent *a, const struct agent_event *ev)
 {
-    if (ev->status < 0 && !a->journal_failed) {
-        a->journal_failed = true;
-        agent_log(a, MU_ERROR,
-                  "the journal cannot be written (%s): no new tasks are taken, running "
-                  "ones are left alone; free the disk and restart the agent",
-                  mu_strerror(ev->status));
+    if (ev->status < 0) {
+        agent_journal_failed(a, ev->token, ev->status);
     }
     while (a->thens.count > 0 && a->thens.v[0].token <= ev->token) {
         struct then x = a->thens.v[0];
@@ -132,6 +128,7 @@ static void tick(struct agent *a)
     }
     agent_garbage_collect(a);
     agent_maybe_compact(a);
+    agent_heal_tick(a);
 }
 
 void agent_step(struct agent *a, const struct agent_event *ev, struct agent_effects *out)
@@ -154,6 +151,9 @@ void agent_step(struct agent *a, const struct agent_event *ev, struct agent_effe
         break;
     case AGENT_EV_JOURNALLED:
         on_journalled(a, ev);
+        break;
+    case AGENT_EV_COMPACTED:
+        agent_on_compacted(a, ev);
         break;
     case AGENT_EV_MASTER:
         agent_link_changed(a, ev->link);
@@ -203,7 +203,7 @@ uint64_t agent_deadline_ms(const struct agent *a)
     if (a->state != AGENT_RUNNING) {
         return MU_NEVER_MS;
     }
-    uint64_t at = earlier(a->silence_at_ms, a->register_at_ms);
+    uint64_t at = earlier(a->heal_at_ms, earlier(a->silence_at_ms, a->register_at_ms));
     mu_omap_foreach (e, &a->tasks) {
         const struct task *t = e->value;
         at = earlier(at, earlier(earlier(t->kill_at_ms, t->destroy_retry_ms),

@@ -6,8 +6,10 @@
  * REGISTERED. Order of durability: a task is journalled before it is launched, a status
  * update before it is sent, an acknowledgement before the task is forgotten. Each status
  * update is sent again (10 s, doubling to 10 min) until acknowledged; one outstanding per
- * task. Muster's agent runs a command task as one container: there is no executor process
- * between.
+ * task. While the journal cannot be written no task is taken and the agent says that it
+ * is unwell; what runs is left alone, and a snapshot is tried again and again, which
+ * makes the journal whole. Muster's agent runs a command task as one container: there is
+ * no executor process between.
  */
 #ifndef MU_AGENT_MACHINE_H
 #define MU_AGENT_MACHINE_H
@@ -69,6 +71,8 @@ enum agent_event_type {
     AGENT_EV_REPLAYED,   /* end of the journal */
     AGENT_EV_JOURNALLED, /* token, status: records up to this token are durable (or the
                             journal failed) */
+    AGENT_EV_COMPACTED,  /* token of the COMPACT, status: the journal is the snapshot, and
+                            what was appended since */
     AGENT_EV_MASTER,  /* link (0: no master known or the link is gone): a fresh stream may
                          be used */
     AGENT_EV_MESSAGE, /* link, msg */
@@ -109,7 +113,8 @@ enum agent_effect_type {
     AGENT_FX_DESTROY,     /* container_id, containerizer: DESTROYED follows */
     AGENT_FX_REMOVE_SANDBOX, /* sandbox */
     AGENT_FX_LOG,            /* level, text */
-    AGENT_FX_COMPACT,  /* records[] of agent_snapshot() may replace the journal now */
+    AGENT_FX_COMPACT,  /* token: the records of agent_snapshot() may replace the journal
+                          now, a failed one too; COMPACTED follows */
     AGENT_FX_SHUTDOWN, /* text: the master told this agent to end */
 };
 struct agent_effect {

@@ -316,5 +316,5 @@ void agent_maybe_compact(struct agent *a)
         return;
     }
     a->records_since_compact = live;
-    agent_emit(a, AGENT_FX_COMPACT);
+    agent_emit(a, AGENT_FX_COMPACT)->token = a->last_token;
 }

@@ -94,6 +94,11 @@ struct agent {
     MU_VEC(struct garbage) garbage;
     uint64_t last_token, records_since_compact;
     bool journal_failed;
+    char journal_text[160];             /* why, for people */
+    uint64_t failed_token, whole_token; /* of the newest record that was not written; of
+                                           the newest that a written snapshot has */
+    uint64_t heal_at_ms, heal_wait_ms;  /* MU_NEVER_MS: not failed, or under way */
+    uint64_t healed_at_ms;
     /* the link to the master */
     uint64_t link; /* 0: none */
     bool registered, ever_registered;
@@ -191,6 +196,11 @@ void agent_replayed(struct agent *a);
 void agent_on_container(struct agent *a, const struct agent_event *ev);
 void agent_recovered(struct agent *a, const struct agent_event *ev);
 void agent_maybe_compact(struct agent *a);
+
+/* healing.c */
+void agent_journal_failed(struct agent *a, uint64_t token, int status);
+void agent_on_compacted(struct agent *a, const struct agent_event *ev);
+void agent_heal_tick(struct agent *a);
 
 /* gc.c */
 void agent_garbage_add(struct agent *a, const char *sandbox, int64_t forgotten_wall_ms);

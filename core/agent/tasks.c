@@ -143,8 +143,7 @@ static const char *refusal(const struct agent *a,
         return "the task is meant for another agent";
     }
     if (a->journal_failed) {
-        return "the agent's journal cannot be written (disk full or failing): no new "
-               "tasks are taken";
+        return a->journal_text;
     }
     if (was_completed(a, &f->id, &info->id)) {
         return "the task id was used before on this agent";
@@ -241,9 +240,8 @@ void agent_task_prepare(struct agent *a, struct task *t)
         return;
     }
     if (a->journal_failed) {
-        agent_task_ended_unstarted(
-            a, t, MU_TASK_FAILED, "REASON_CONTAINER_LAUNCH_FAILED",
-            "the agent's journal cannot be written (disk full or failing)");
+        agent_task_ended_unstarted(a, t, MU_TASK_FAILED, "REASON_CONTAINER_LAUNCH_FAILED",
+                                   a->journal_text);
         return;
     }
     t->phase = PHASE_PREPARING;

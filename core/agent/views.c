@@ -6,7 +6,7 @@
 static const char *waiting_for(const struct agent *a)
 {
     if (a->journal_failed) {
-        return "the journal cannot be written: free the disk and restart the agent";
+        return a->journal_text;
     }
     if (a->state != AGENT_RUNNING) {
         return "containers are being taken over";
@@ -50,6 +50,7 @@ static int agent_row(const struct agent *a, mu_row_cb cb, void *arg)
         .attributes = &a->info.attributes,
         .work_dir = a->work_dir,
         .waiting_for = waiting_for(a),
+        .unwell = a->journal_failed ? a->journal_text : NULL,
     };
     cb(arg, &row);
     mu_resources_release(&used);

@@ -206,28 +206,30 @@ static void on_snapshot_record(void *arg, const struct agent_record *rec)
 static void on_compacted(void *arg, int status)
 {
     struct question *q = arg;
-    if (status < 0) {
-        q->run->host->log(q->run->host, MU_WARN, "agent journal: not compacted, going on",
-                          "error=%s", mu_strerror(status));
-    }
+    struct agent_event ev = {
+        .type = AGENT_EV_COMPACTED, .token = q->token, .status = status};
+    step(q->run, &ev);
     answered(q);
 }
 
-static void compact(struct agent_run *r)
+static void compact(struct agent_run *r, const struct agent_effect *fx)
 {
     struct snapshot s = {0};
     agent_snapshot(r->machine, on_snapshot_record, &s);
     struct mu_slice *slices = mu_xcalloc(s.records.count + 1, sizeof(*slices));
+    int rc = 0;
     for (size_t i = 0; i < s.records.count; i++) {
         slices[i] = (struct mu_slice){s.records.v[i].data, s.records.v[i].len};
+        rc = mu_buf_ok(&s.records.v[i]) ? rc : -E2BIG;
     }
     struct question *q = ask(r, NULL, NULL);
-    int rc =
-        r->host->journal_rewrite(r->journal, slices, s.records.count, on_compacted, q);
+    q->token = fx->token;
+    if (rc == 0) {
+        rc = r->host->journal_rewrite(r->journal, slices, s.records.count, on_compacted,
+                                      q);
+    }
     if (rc < 0) {
-        r->host->log(r->host, MU_WARN, "agent journal: not compacted, going on",
-                     "error=%s", mu_strerror(rc));
-        answered(q);
+        answer_later(q, AGENT_EV_COMPACTED, rc, "");
     }
     for (size_t i = 0; i < s.records.count; i++) {
         mu_buf_release(&s.records.v[i]);
@@ -508,7 +510,7 @@ static void apply(struct agent_run *r, struct agent_effect *fx)
         r->host->log(r->host, fx->level, "agent", "what=%s", fx->text);
         break;
     case AGENT_FX_COMPACT:
-        compact(r);
+        compact(r, fx);
         break;
     case AGENT_FX_SHUTDOWN:
         r->cfg.shutdown(r->cfg.arg, fx->text);

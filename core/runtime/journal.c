@@ -4,8 +4,10 @@
  * close. They run one after the other in the order of the calls. Frames are laid out in
  * the batch's memory when they are queued and completed (numbers, checksums) by the
  * worker, which alone touches `file` and the running batch until on_batch_done. The first
- * failure is kept: it fails all that waits, in order, and every later call; only
- * a rewrite that failed before it took the file's place is nobody else's matter.
+ * failure is kept: it fails all that waits, in order, and every later append; only a
+ * rewrite that failed before it took the file's place is nobody else's matter. A rewrite
+ * of a failed journal is its healing: a new file with all that is wanted in it. Appends
+ * are taken behind it, and share its fate.
  */
 #include "runtime/journal.h"
 
@@ -52,7 +54,8 @@ struct mu_journal {
     struct mu_list waiting; /* batches */
     size_t queued_bytes;    /* of appends, running and waiting */
     uint64_t size, torn_bytes;
-    int status; /* 0, or what it has failed with */
+    int status;      /* 0, or what it has failed with */
+    bool is_healing; /* it has, and a rewrite is on its way */
     bool is_calling_back;
     bool is_closing;
     mu_cb closed_cb;
@@ -170,6 +173,21 @@ static void finish_close(struct mu_journal *j)
     }
 }
 
+/* What the end of an append or rewrite means for the journal and for what waits. */
+static void settle(struct mu_journal *j, const struct batch *b, struct mu_list *done)
+{
+    bool is_failed = b->status < 0 && (!b->is_intact || j->status < 0);
+    if (is_failed) {
+        j->status = b->status;
+        fail_waiting(j, done);
+    } else if (b->kind == BATCH_REWRITE && b->status == 0) {
+        j->status = 0;
+    }
+    if (b->kind == BATCH_REWRITE || is_failed) {
+        j->is_healing = false;
+    }
+}
+
 static void on_batch_done(uv_work_t *work, int status)
 {
     struct mu_journal *j = work->data;
@@ -186,10 +204,7 @@ static void on_batch_done(uv_work_t *work, int status)
     struct mu_list done;
     mu_list_init(&done);
     mu_list_append(&done, &b->link);
-    if (b->status < 0 && !b->is_intact) {
-        j->status = b->status;
-        fail_waiting(j, &done);
-    }
+    settle(j, b, &done);
     mu_list_foreach (node, &done) {
         const struct batch *d = mu_list_entry(node, struct batch, link);
         j->queued_bytes -= d->kind == BATCH_APPEND ? d->len : 0;
@@ -242,7 +257,7 @@ static int refuse(const struct mu_journal *j)
     if (j->is_closing) {
         return -ECANCELED;
     }
-    return j->status;
+    return j->is_healing ? 0 : j->status;
 }
 
 int journal_append(
@@ -283,9 +298,8 @@ int journal_rewrite(struct mu_journal *j,
                     void *arg)
 {
     check(j);
-    int rc = refuse(j);
-    if (rc < 0) {
-        return rc;
+    if (j->is_closing) {
+        return -ECANCELED;
     }
     size_t need = 0;
     for (size_t i = 0; i < count; i++) {
@@ -309,6 +323,7 @@ int journal_rewrite(struct mu_journal *j,
     }
     struct ack ack = {cb, arg};
     MU_VEC_PUSH(&b->acks, ack);
+    j->is_healing = j->status < 0;
     start_if_idle(j);
     return 0;
 }

@@ -37,8 +37,9 @@ MU_NODISCARD int journal_append(
  * Ownership: records are copied.
  * Callback:  as of journal_append. Negative: the old records stand, with the appends that
  *            came meanwhile behind them; the journal has failed only if those fail too.
- * Errors:    as of journal_append, but -ENOMEM instead of -ENOBUFS: the size is what the
- *            caller holds already. */
+ * A journal that has failed takes this all the same, and appends behind it: if it
+ * succeeds the journal is whole again, if not they fail with it.
+ * Errors:    -E2BIG, -ECANCELED as of journal_append; -ENOMEM. */
 MU_NODISCARD int journal_rewrite(struct mu_journal *j,
                                  const struct mu_slice *records,
                                  size_t count,

@@ -210,7 +210,14 @@ def an_agent_with_a_full_disk_fails_new_tasks_by_name():
                 failure = wait(lambda: c.app(app).get("lastTaskFailure"), "a task that cannot be journalled ends")
                 check("journal cannot be written" in failure["message"], "and says why", failure)
             check(cluster.processes_with("MESOS_TASK_ID=" + task["id"]), "the running task is left alone")
+            status, _, text = request(c.agent_port, "GET", "/health")
+            check(status == 503 and "journal cannot be written (No space left" in str(text), "the agent says that it is unwell", status, text)
+            metric = request(c.agent_port, "GET", "/metrics/snapshot")[2]["slave/journal_failed"]
+            check(metric == 1, "and a metric says so", metric)
             (directory / "filler").unlink()
+            for app in ("first", "second"):  # by itself
+                c.wait_running(app, 1)
+            check(request(c.agent_port, "GET", "/health")[0] == 200, "it is well again")
             c.processes[1].kill()
             c.processes[1].start()
             for app in ("first", "second"):

@@ -26,8 +26,9 @@ typedef void (*mu_journal_record_cb)(void *arg,
                                      const void *data,
                                      size_t len); /* during open, in order */
 /* status 0: durable; negative: the journal has failed (disk full, I/O) and every later
- * call fails too with that code. A rewrite that fails alone (no room for the new file)
- * leaves the journal as it was. */
+ * append fails too with that code, until a rewrite succeeds: that one holds all that is
+ * wanted. A rewrite that fails alone (no room for the new file) leaves the journal as it
+ * was. */
 typedef void (*mu_journal_done_cb)(void *arg, int status);
 
 MU_EXTERN_C_END

@@ -12,9 +12,16 @@ static void take_unwell(void *arg, const void *row)
     *out = process->unwell;
 }
 
+static void take_unwell_agent(void *arg, const void *row)
+{
+    const struct mu_agent_row *agent = row;
+    const char **out = arg;
+    *out = agent->unwell;
+}
+
 /* 200 as long as it is of use to ask here: of the leader, and of a standby that knows the
- * leader; else 503 with the reason. An agent is well without a master: its tasks run on.
- */
+ * leader; else 503 with the reason. An agent is well without a master, since its tasks
+ * run on, but not when it can take none. */
 void mso_on_health(void *arg,
                    struct mu_http_exchange *x,
                    const struct mu_http_request *req)
@@ -22,9 +29,9 @@ void mso_on_health(void *arg,
     (void)req;
     const struct mso_route *r = arg;
     const char *unwell = NULL;
-    if (!r->is_agent) {
-        (void)r->mso->core->query(r->mso->core, MU_Q_PROCESS, NULL, take_unwell, &unwell);
-    }
+    (void)r->mso->core->query(r->mso->core, r->is_agent ? MU_Q_LOCAL_AGENT : MU_Q_PROCESS,
+                              NULL, r->is_agent ? take_unwell_agent : take_unwell,
+                              &unwell);
     if (unwell == NULL) {
         r->mso->host->http_reply(x, 200, NULL, 0, NULL, 0);
     } else {

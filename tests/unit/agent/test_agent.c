@@ -453,29 +453,6 @@ static void tasks_that_only_the_master_knows_are_reported(void **state)
     assert_string_equal(world_last_status(&w, "ghost")->reason, "REASON_RECONCILIATION");
 }
 
-static void a_full_disk_stops_new_tasks_and_leaves_running_ones(void **state)
-{
-    (void)state;
-    world_run(&w, "old", SMALL);
-    world_settle(&w);
-    w.journal_status = -ENOSPC;
-    world_run(&w, "first", SMALL); /* finds out */
-    world_settle(&w);
-    world_run(&w, "second", SMALL);
-    world_settle(&w);
-    assert_true(world_container(&w, "old")->running);
-    assert_null(world_container(&w, "first"));
-    assert_null(world_container(&w, "second"));
-    assert_int_equal(world_last_status(&w, "first")->state, MU_TASK_FAILED);
-    assert_non_null(strstr(world_last_status(&w, "second")->message, "disk full"));
-    assert_string_equal(world_last_status(&w, "second")->reason,
-                        "REASON_CONTAINER_LAUNCH_FAILED"); /* not a race: back off */
-    world_exit(&w, world_container(&w, "old"), 0,
-               false); /* its end is told all the same */
-    world_settle(&w);
-    assert_int_equal(world_last_status(&w, "old")->state, MU_TASK_FINISHED);
-}
-
 static void a_sandbox_is_removed_after_its_delay_and_over_a_restart(void **state)
 {
     (void)state;
@@ -708,7 +685,6 @@ int main(void)
         T(a_kill_of_an_unknown_task_is_answered),
         T(a_container_that_cannot_be_removed_is_tried_again),
         T(tasks_that_only_the_master_knows_are_reported),
-        T(a_full_disk_stops_new_tasks_and_leaves_running_ones),
         T(a_sandbox_is_removed_after_its_delay_and_over_a_restart),
         T(a_running_container_is_taken_over),
         T(an_end_while_the_agent_was_away_is_reported_as_it_was),

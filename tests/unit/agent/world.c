@@ -194,6 +194,29 @@ static void journalled(struct world *w, uint64_t token)
     h->ev.status = w->journal_status;
 }
 
+static void take_record(void *arg, const struct agent_record *r)
+{
+    struct world *w = arg;
+    MU_VEC_PUSH_ZERO(&w->journal);
+    mu_buf_init(&w->journal.v[w->journal.count - 1], MU_JOURNAL_RECORD_MAX);
+    agent_record_encode(&w->journal.v[w->journal.count - 1], r);
+}
+
+static void compact(struct world *w, uint64_t token)
+{
+    struct happening *h = happen(w, AGENT_EV_COMPACTED);
+    h->ev.token = token;
+    h->ev.status = w->journal_status;
+    if (w->journal_status < 0) {
+        return;
+    }
+    for (size_t i = 0; i < w->journal.count; i++) {
+        mu_buf_release(&w->journal.v[i]);
+    }
+    w->journal.count = 0;
+    agent_snapshot(w->a, take_record, w);
+}
+
 static void apply(struct world *w, struct agent_effect *fx)
 {
     struct container *c = find(w, &fx->container_id);
@@ -251,6 +274,7 @@ static void apply(struct world *w, struct agent_effect *fx)
         break;
     case AGENT_FX_COMPACT:
         w->compactions++;
+        compact(w, fx->token);
         break;
     case AGENT_FX_SHUTDOWN:
         w->shutdowns++;

@@ -70,7 +70,6 @@ static void expect_same_failure_for_all(struct fixture *f, struct mu_journal *j,
         assert_int_equal(a.status[i], code);
     }
     assert_int_equal(journal_append(j, "x", 1, acks_add, &a), code);
-    assert_int_equal(journal_rewrite(j, &snapshot, 1, acks_add, &a), code);
 }
 
 static void failed_write_loses_nothing_and_is_cut_off_again(void **state)
@@ -121,6 +120,43 @@ static void failed_rewrite_keeps_the_old_content_and_goes_on(void **state)
     assert_int_equal(r.count, 2);
     assert_true(record_is(&r, 0, "one"));
     assert_true(record_is(&r, 1, "behind"));
+    records_release(&r);
+}
+
+static void a_rewrite_heals_a_failed_journal_or_fails_what_is_behind_it(void **state)
+{
+    struct fixture *f = *state;
+    struct mu_journal *j = kit_open(f->th, f->path, NULL);
+    kit_append(f->th, j, "one");
+    limit_file_size(journal_size(j) + 500);
+    expect_same_failure_for_all(f, j, -EFBIG);
+
+    const struct mu_slice big = {f->record, sizeof(f->record)};
+    struct acks a = {.count = 0};
+    assert_int_equal(journal_rewrite(j, &big, 1, acks_add, &a), 0);
+    assert_int_equal(journal_append(j, "lost", 4, acks_add, &a), 0);
+    acks_wait(f->th, &a, 2);
+    assert_int_equal(a.status[0], -EFBIG);
+    assert_int_equal(a.status[1], -EFBIG);
+    assert_int_equal(journal_append(j, "x", 1, acks_add, &a), -EFBIG);
+
+    const struct mu_slice small[] = {{"one", 3}, {"two", 3}};
+    struct acks b = {.count = 0};
+    assert_int_equal(journal_rewrite(j, small, 2, acks_add, &b), 0);
+    assert_int_equal(journal_append(j, "three", 5, acks_add, &b), 0);
+    acks_wait(f->th, &b, 2);
+    assert_int_equal(b.status[0], 0);
+    assert_int_equal(b.status[1], 0);
+    kit_append(f->th, j, "four");
+    limit_file_size(RLIM_INFINITY);
+    kit_close(f->th, j);
+
+    struct records r = {0};
+    kit_close(f->th, kit_open(f->th, f->path, &r));
+    assert_int_equal(r.count, 4);
+    assert_true(record_is(&r, 0, "one"));
+    assert_true(record_is(&r, 2, "three"));
+    assert_true(record_is(&r, 3, "four"));
     records_release(&r);
 }
 
@@ -212,6 +248,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(failed_rewrite_keeps_the_old_content_and_goes_on,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_rewrite_heals_a_failed_journal_or_fails_what_is_behind_it, setup, teardown),
         cmocka_unit_test_setup_teardown(
             new_journal_that_does_not_fit_is_not_left_half_made, setup, teardown),
         cmocka_unit_test_setup_teardown(queue_is_bounded, setup, teardown),

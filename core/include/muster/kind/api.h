@@ -181,6 +181,8 @@ struct mu_agent_row {
     const char *waiting_for;
     const char *master; /* LOCAL_AGENT only: "host:port" that it is or tries to be
                            connected to; NULL: none is known */
+    const char
+        *unwell; /* LOCAL_AGENT only: why it takes no new tasks; NULL: it is well */
 };
 struct mu_framework_row {
     const char *id, *name, *user, *role, *hostname, *principal, *webui_url;
