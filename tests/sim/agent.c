@@ -164,15 +164,13 @@ static void on_to_agent(struct sim *s, struct event *e)
     }
     for (int times = sim_chance(s, s->faults.duplicate) ? 2 : 1;
          times > 0 && is_current(s, e); times--) {
-        sim_check_obeys(s, e->agent, &m, e->token);
         struct agent_event ev = {
             .type = AGENT_EV_MESSAGE, .link = n->conn.agent_link, .msg = &m};
         step_now(s, e->agent, &ev);
     }
     bool registers = m.type == MU_MSG_REGISTERED || m.type == MU_MSG_REREGISTERED;
-    if (registers && n->conn.open && n->conn.gen == e->number &&
-        (m.epoch > n->newest_epoch ||
-         s->now.mono_ms - n->newest_at >= 120000)) { /* as in checks.c */
+    if (registers && n->conn.open && n->conn.gen == e->number) {
+        sim_check_leaves(s, e->agent, m.epoch);
         n->newest_epoch = m.epoch;
     }
     if (e->token == n->newest_epoch) {
@@ -215,16 +213,15 @@ static void transmit(struct sim *s,
 static void on_leader_told(struct sim *s, struct event *e)
 {
     struct agent_node *n = &s->agents[e->agent];
-    bool stale = sim_chance(s, s->faults.stale_detector);
-    if (!is_current(s, e) || (e->master != sim_election_leader(s) && !stale)) {
-        return;
+    size_t leader = sim_election_leader(s);
+    if (!is_current(s, e) || leader == MASTERS_MAX) {
+        return; /* it will be told of the next one */
     }
-    n->leader = e->master;
-    if (stale) { /* its ZooKeeper server is behind: it takes an older leader for this one
-                  */
+    n->leader = leader;
+    if (sim_chance(s, s->faults.stale_detector)) {
+        /* Its ZooKeeper server is behind: for a while an older leader counts. */
         n->leader = sim_rand(s, 0, s->master_count - 1);
-        later(s, e->agent, sim_rand(s, 200, 20000), "leader", on_leader_told)->master =
-            e->master;
+        later(s, e->agent, sim_rand(s, 200, 20000), "leader", on_leader_told);
     }
     if (n->conn.open && (n->conn.master != n->leader ||
                          n->conn.master_gen != s->masters[n->leader].gen)) {
@@ -232,10 +229,10 @@ static void on_leader_told(struct sim *s, struct event *e)
     }
 }
 
-void sim_agent_new_leader(struct sim *s, size_t i, size_t k)
+void sim_agent_new_leader(struct sim *s, size_t i)
 {
     if (s->agents[i].up) {
-        later(s, i, sim_rand(s, 1, 200), "leader", on_leader_told)->master = k;
+        later(s, i, sim_rand(s, 1, 200), "leader", on_leader_told);
     }
 }
 
@@ -638,7 +635,7 @@ void sim_agent_start(struct sim *s, size_t i)
     n->newest_epoch = 0; /* it keeps no record of that */
     n->leader = MASTERS_MAX;
     if (sim_election_leader(s) != MASTERS_MAX) {
-        sim_agent_new_leader(s, i, sim_election_leader(s));
+        sim_agent_new_leader(s, i);
     }
     n->a = agent_create(&cfg);
     mu_agent_info_release(&cfg.info);

@@ -110,7 +110,7 @@ void sim_master_elected(struct sim *s, size_t k, uint64_t epoch)
     struct scheduler_event start = {.type = SCHED_EV_START, .epoch = epoch};
     sim_scheduler_step(s, k, &start);
     for (size_t i = 0; i < s->agent_count; i++) {
-        sim_agent_new_leader(s, i, k);
+        sim_agent_new_leader(s, i);
     }
 }
 

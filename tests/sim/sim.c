@@ -189,6 +189,9 @@ static void hurt_masters(struct sim *s)
         n->zk_cut_until = s->now.mono_ms + sim_rand(s, 500, 60000);
         s->master_cuts++;
         sim_story(s, "master %zu is cut off from the election for a while", k);
+        if (s->faults.session_early != 0 && sim_rand(s, 0, 1) == 0) {
+            sim_election_expire(s, k); /* so two lead, until its lease is over */
+        }
     }
     if (sim_chance(s, s->faults.wrong_depose)) {
         sim_election_depose(s, k);

@@ -265,7 +265,7 @@ void sim_agent_deliver(
     const struct mu_msg *m); /* from the master, with the link's delay */
 void sim_agent_cut(struct sim *s,
                    size_t i); /* the connection breaks; both ends are told later */
-void sim_agent_new_leader(struct sim *s, size_t i, size_t k); /* it will be told */
+void sim_agent_new_leader(struct sim *s, size_t i); /* it will be told */
 void sim_agent_release(struct sim *s, size_t i);
 size_t sim_running_containers(const struct sim *s, size_t i);
 
@@ -288,8 +288,8 @@ void sim_check_acknowledged(struct sim *s, const struct app_truth *t);
 void sim_check_start(struct sim *s, const struct container *c);
 /* A running container of agent i is told to end. */
 void sim_check_stop(struct sim *s, const struct container *c, const char *how);
-/* Agent i gets m from a leader of that epoch, on the connection that it has. */
-void sim_check_obeys(struct sim *s, size_t i, const struct mu_msg *m, uint64_t epoch);
+/* Agent i has registered with a leader of that epoch, and keeps its connection. */
+void sim_check_leaves(struct sim *s, size_t i, uint64_t epoch);
 void sim_check_always(struct sim *s);
 void sim_check_end(struct sim *s);
 
