@@ -119,6 +119,17 @@ static void a_znode_that_somebody_deleted_ends_the_leadership(void **state)
     kit_destroy(k);
 }
 
+static void a_follower_whose_znode_somebody_deleted_stands_again(void **state)
+{
+    (void)state;
+    struct kit *k = kit_following();
+    assert_string_equal(STEP(.type = ZKE_EV_CHANGED), "list;");
+    assert_string_equal(listed(k, OTHER), "create;"); /* and the leader stays the same */
+    assert_string_equal(created(k, "json.info_0000000006"),
+                        "look json.info_0000000006;list;");
+    kit_destroy(k);
+}
+
 static void a_smaller_number_that_appears_ends_the_leadership(void **state)
 {
     (void)state;
@@ -427,6 +438,7 @@ int main(void)
         cmocka_unit_test(a_process_that_was_frozen_tells_lost_first),
         cmocka_unit_test(a_lease_that_was_over_for_a_moment_is_not_taken_up_again),
         cmocka_unit_test(a_znode_that_somebody_deleted_ends_the_leadership),
+        cmocka_unit_test(a_follower_whose_znode_somebody_deleted_stands_again),
         cmocka_unit_test(a_smaller_number_that_appears_ends_the_leadership),
         cmocka_unit_test(lost_is_told_before_the_znode_is_deleted),
         cmocka_unit_test(the_list_is_repeated_without_any_watch),

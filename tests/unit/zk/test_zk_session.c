@@ -340,6 +340,74 @@ static void a_server_that_comes_back_in_time_finds_the_same_session(void **state
     subject_destroy(s);
 }
 
+/* The session's timer, of those that run: it is known by its delay. */
+static struct {
+    struct mu_timer *timer; /* NULL: it does not run */
+    size_t starts;
+} session_timer;
+
+static struct mu_timer *
+start_and_note(const struct mu_host *h, uint64_t delay_ms, mu_cb cb, void *arg)
+{
+    struct mu_timer *timer = real_host->timer_start(h, delay_ms, cb, arg);
+    if (delay_ms == LONG_MS) {
+        assert_null(session_timer.timer);
+        session_timer.timer = timer;
+        session_timer.starts++;
+    }
+    return timer;
+}
+
+static void cancel_and_note(const struct mu_host *h, struct mu_timer *timer)
+{
+    if (timer != NULL && timer == session_timer.timer) {
+        session_timer.timer = NULL;
+    }
+    real_host->timer_cancel(h, timer);
+}
+
+static void each_disconnect_has_the_whole_timeout_before_it(void **state)
+{
+    (void)state;
+    struct subject *s = subject_create();
+    real_host = s->th->host;
+    struct mu_host noting = *real_host;
+    noting.timer_start = start_and_note;
+    noting.timer_cancel = cancel_and_note;
+    s->host = &noting;
+    session_timer.timer = NULL;
+    open_ready(s, "/session", LONG_MS);
+    for (size_t i = 1; i <= 2; i++) {
+        session_timer.starts = 0;
+        assert_null(session_timer.timer);
+        zk_servers_do(s->th, "kill", 1);
+        run_until(s, &s->is_suspended);
+        assert_non_null(session_timer.timer);
+        assert_int_equal(session_timer.starts, 1);
+        zk_servers_do(s->th, "start", 1);
+        run_until(s, &s->is_ready);
+        assert_int_equal(s->resumed, i);
+        assert_null(session_timer.timer); /* nothing of it is left */
+    }
+    close_session(s);
+    subject_destroy(s);
+}
+
+static void what_may_have_been_done_is_told_from_what_was_refused(void **state)
+{
+    (void)state;
+    const int unknown[] = {ZCONNECTIONLOSS, ZOPERATIONTIMEOUT, ZSESSIONEXPIRED,
+                           ZSESSIONMOVED,   ZINVALIDSTATE,     ZCLOSING};
+    for (size_t i = 0; i < sizeof(unknown) / sizeof(*unknown); i++) {
+        assert_true(zks_is_unknown(unknown[i]));
+    }
+    const int known[] = {ZOK,     ZNONODE,       ZNODEEXISTS, ZBADVERSION,   ZAUTHFAILED,
+                         ZNOAUTH, ZBADARGUMENTS, ZINVALIDACL, ZUNIMPLEMENTED};
+    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+        assert_false(zks_is_unknown(known[i]));
+    }
+}
+
 static void questions_of_a_lost_connection_are_answered_as_lost(void **state)
 {
     (void)state;
@@ -474,6 +542,34 @@ static void servers_that_are_down_are_waited_for_without_work(void **state)
     assert_false(s->is_ready);
     zk_servers_do(s->th, "start", 1);
     run_until(s, &s->is_ready);
+    close_session(s);
+    subject_destroy(s);
+}
+
+static void look_at_generation(void *arg)
+{
+    struct subject *s = arg;
+    s->has_moved = s->session->generation > 1;
+    if (!s->has_moved) {
+        (void)s->host->timer_start(s->host, 20, look_at_generation, s);
+    }
+}
+
+/* It takes connections, and says nothing on them. */
+static void a_server_that_never_answers_is_looked_up_anew(void **state)
+{
+    (void)state;
+    struct subject *s = subject_create();
+    zk_server_freeze(1);
+    mu_auto_free char *url = zk_servers_url("/session");
+    open_session(s, url, SHORT_MS);
+    look_at_generation(s);
+    run_until(s, &s->has_moved); /* another handle, made from the names */
+    assert_false(s->is_ready);
+    assert_int_equal(s->expired, 0); /* there never was one */
+    zk_server_resume(1);
+    run_until(s, &s->is_ready);
+    assert_int_equal(s->fresh, 1);
     close_session(s);
     subject_destroy(s);
 }
@@ -640,11 +736,14 @@ int main(void)
         cmocka_unit_test(a_session_makes_its_path_and_answers_questions),
         cmocka_unit_test(a_connection_that_is_there_before_its_handle_is_seen),
         cmocka_unit_test(a_server_that_comes_back_in_time_finds_the_same_session),
+        cmocka_unit_test(each_disconnect_has_the_whole_timeout_before_it),
+        cmocka_unit_test(what_may_have_been_done_is_told_from_what_was_refused),
         cmocka_unit_test(questions_of_a_lost_connection_are_answered_as_lost),
         cmocka_unit_test(a_session_out_of_touch_for_its_timeout_is_given_up_here),
         cmocka_unit_test(a_session_that_the_server_ends_is_followed_by_another),
         cmocka_unit_test(a_restarted_session_tells_its_end_and_comes_back),
         cmocka_unit_test(servers_that_are_down_are_waited_for_without_work),
+        cmocka_unit_test(a_server_that_never_answers_is_looked_up_anew),
         cmocka_unit_test(closed_while_it_opens),
         cmocka_unit_test(closed_while_no_name_is_found),
         cmocka_unit_test(closed_while_questions_are_open),
