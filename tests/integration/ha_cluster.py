@@ -50,12 +50,13 @@ class Node(cluster.Process):
 
 
 class HaCluster:
-    def __init__(self, masters=2, agents=1, docker=None, flags=(), agent_flags=(), ports=None, hosts_=False, auths=()):
-        """auths: each master's "user:password" for ZooKeeper. hosts_: each in a network namespace of its own, so that the network between them can be hurt."""
+    def __init__(self, masters=2, agents=1, docker=None, flags=(), agent_flags=(), ports=None, hosts_=False, auths=(), servers=None):
+        """auths: each master's "user:password" for ZooKeeper. hosts_: each in a network namespace of its own, so that the network between them can be hurt.
+        servers: where the nodes look for ZooKeeper ("host:port,...")."""
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="muster-ha-"))
         self.zk = ZooKeepers()
         self.path = "/muster-" + self.dir.name  # one path for each cluster: servers are shared by the tests of a run
-        self.url = self.zk.url(self.path, hosts.BASE if hosts_ else "127.0.0.1")
+        self.url = f"zk://{servers}{self.path}" if servers else self.zk.url(self.path, hosts.BASE if hosts_ else "127.0.0.1")
         self.auths = auths
         self.docker = cluster.DOCKER_SOCKET if docker is None else docker
         self.hosts = hosts.make(masters + agents) if hosts_ else [None] * (masters + agents)

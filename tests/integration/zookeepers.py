@@ -16,7 +16,7 @@ import time
 PORT, PEER_PORT, ELECTION_PORT = 2180, 2880, 3880  # plus the server's number
 SERVER = "/usr/share/zookeeper/bin/zkServer.sh"
 CONNECT_MS = 5000
-OP_GET_DATA, OP_GET_CHILDREN, OP_CLOSE = 4, 8, -11
+OP_DELETE, OP_GET_DATA, OP_GET_CHILDREN, OP_CLOSE = 2, 4, 8, -11
 
 
 class ZooKeepers:
@@ -145,36 +145,75 @@ class ZooKeepers:
     def json(self, path):
         return json.loads(self.data(path))
 
-    def ask(self, op, path):
-        """One read in a session of its own, from the first server that answers."""
+    def delete(self, path):
+        """Whoever made it. False: it is not there."""
+        return self.ask(OP_DELETE, path, struct.pack(">i", -1)) is not None
+
+    # ---- sessions of others ----
+
+    def take_over(self, n, session, to_end=False):
+        """Go on with that session at server n, as its client does that comes back there: it moves. to_end: and end it.
+        The client may be quicker in taking it back. False: it has ended before."""
+        try:
+            with socket.create_connection(("127.0.0.1", PORT + n), timeout=CONNECT_MS / 1000) as connection:
+                if not greet(connection, session):
+                    return False
+                if to_end:
+                    connection.sendall(frame(struct.pack(">ii", 1, OP_CLOSE)))
+                    read_frame(connection)
+        except ConnectionError:  # it was taken back
+            pass
+        return True
+
+    def ask(self, op, path, more=b"\0"):
+        """One question in a session of its own, to the first server that answers."""
         error = None
         for port in self.ports():
             try:
-                return ask_server(port, op, path)
+                return ask_server(port, op, path, more)
             except OSError as problem:
                 error = problem
         raise error
 
 
-def ask_server(port, op, path):
-    def frame(data):
-        return struct.pack(">i", len(data)) + data
+def frame(data):
+    return struct.pack(">i", len(data)) + data
 
-    def read(connection):
-        data = b""
-        while len(data) < 4 or len(data) < 4 + struct.unpack_from(">i", data)[0]:
-            more = connection.recv(65536)
-            if not more:
-                raise ConnectionError("the ZooKeeper server closed the connection")
-            data += more
-        return data[4:]
 
+def read_frame(connection):
+    data = b""
+    while len(data) < 4 or len(data) < 4 + struct.unpack_from(">i", data)[0]:
+        more = connection.recv(65536)
+        if not more:
+            raise ConnectionError("the ZooKeeper server closed the connection")
+        data += more
+    return data[4:]
+
+
+def password(session):
+    """Servers make a session's password from its number alone: 16 bytes of Java's generator."""
+    seed = (session ^ 0xB3415C00 ^ 0x5DEECE66D) & (1 << 48) - 1
+    words = []
+    for _ in range(4):
+        seed = (seed * 0x5DEECE66D + 0xB) & (1 << 48) - 1
+        words.append(seed >> 16)
+    return struct.pack("<4I", *words)
+
+
+def greet(connection, session=0):
+    """A new session, or that one. False: it has ended."""
+    secret = password(session) if session else bytes(16)
+    connection.sendall(frame(struct.pack(">iqiqi", 0, 0, CONNECT_MS, session, len(secret)) + secret))
+    timeout_ms, granted = struct.unpack_from(">iq", read_frame(connection), 4)
+    return timeout_ms > 0 and session in (0, granted)
+
+
+def ask_server(port, op, path, more):
     with socket.create_connection(("127.0.0.1", port), timeout=CONNECT_MS / 1000) as connection:
-        connection.sendall(frame(struct.pack(">iqiq", 0, 0, CONNECT_MS, 0) + struct.pack(">i", 16) + bytes(16)))
-        read(connection)
+        greet(connection)
         name = path.encode()
-        connection.sendall(frame(struct.pack(">iii", 1, op, len(name)) + name + b"\0"))
-        answer = read(connection)
+        connection.sendall(frame(struct.pack(">iii", 1, op, len(name)) + name + more))
+        answer = read_frame(connection)
         connection.sendall(frame(struct.pack(">ii", 2, OP_CLOSE)))
         code = struct.unpack_from(">i", answer, 12)[0]
         if code == -101:
