@@ -46,6 +46,8 @@ enum agent_record_type {
     AGENT_REC_FORGET, /* framework_id, task_id: terminal and acknowledged and cleaned up
                        */
     AGENT_REC_RESET,  /* snapshot begins: forget all before */
+    AGENT_REC_EPOCH,  /* epoch: of the leader that is obeyed from here on */
+    AGENT_REC_LAST = AGENT_REC_EPOCH
 };
 struct agent_record {
     uint32_t type;
@@ -60,7 +62,7 @@ struct agent_record {
     char containerizer[32];
     int64_t pid, wall_ms;
     bool has_grace;
-    uint64_t grace_ms;
+    uint64_t grace_ms, epoch;
     char *sandbox;
 };
 void agent_record_release(struct agent_record *r);

@@ -34,6 +34,7 @@ static void forget_all(struct agent *a)
     }
     a->garbage.count = 0;
     a->info.id = (struct mu_agent_id){0};
+    a->epoch = 0;
 }
 
 static void replay_task(struct agent *a, const struct agent_record *r)
@@ -124,12 +125,16 @@ void agent_replay(struct agent *a, const struct agent_record *r)
     case AGENT_REC_RESET:
         forget_all(a);
         break;
+    case AGENT_REC_EPOCH:
+        a->epoch = r->epoch;
+        break;
     }
 }
 
 void agent_replayed(struct agent *a)
 {
     a->state = AGENT_RECOVERING;
+    a->epoch_heard_ms = a->now.mono_ms; /* how long ago it really was is not known */
     if (a->tasks.count > 0) {
         agent_log(a, MU_INFO, "recovered agent %s with %zu tasks from the journal",
                   a->info.id.s, a->tasks.count);
@@ -295,6 +300,11 @@ void agent_snapshot(const struct agent *a,
         r.agent_id = a->info.id;
         cb(arg, &r);
     }
+    if (a->epoch != 0) {
+        const struct agent_record epoch = {
+            .type = AGENT_REC_EPOCH, .epoch = a->epoch, .wall_ms = a->now.wall_ms};
+        cb(arg, &epoch);
+    }
     mu_omap_foreach (e, &a->tasks) {
         snapshot_task(e->value, cb, arg);
     }
@@ -309,7 +319,7 @@ void agent_snapshot(const struct agent *a,
 /* The journal is rewritten when it holds far more records than a snapshot would. */
 void agent_maybe_compact(struct agent *a)
 {
-    uint64_t live = 2 + a->tasks.count * 4 + a->garbage.count;
+    uint64_t live = 3 + a->tasks.count * 4 + a->garbage.count;
     if (a->state != AGENT_RUNNING || a->journal_failed ||
         a->records_since_compact < COMPACT_MIN_RECORDS ||
         a->records_since_compact < 4 * live) {

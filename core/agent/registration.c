@@ -109,18 +109,28 @@ static void report_unknown(struct agent *a, const struct mu_msg *m)
     }
 }
 
-/* Only the newest leader is obeyed. True: this one has been deposed. */
+/* Journalled before anything that this leader orders. */
+static void obey(struct agent *a, uint64_t epoch)
+{
+    if (a->epoch != epoch) {
+        a->epoch = epoch;
+        agent_journal(a, AGENT_REC_EPOCH, THEN_NOTHING, NULL)->epoch = epoch;
+    }
+}
+
+/* Only the newest leader is obeyed, over a restart too. True: this one has been deposed.
+ */
 static bool is_deposed(struct agent *a, const struct mu_msg *m)
 {
     if (m->epoch >= a->epoch) {
-        a->epoch = m->epoch;
+        obey(a, m->epoch);
         return false;
     }
     if (a->now.mono_ms - a->epoch_heard_ms >= OLD_LEADER_MS) {
         agent_log(a, MU_WARN,
                   "the master leads since before the last one that this agent knew (was "
                   "ZooKeeper emptied?): continuing with it");
-        a->epoch = m->epoch;
+        obey(a, m->epoch);
         return false;
     }
     agent_log(a, MU_WARN,

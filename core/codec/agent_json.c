@@ -34,6 +34,10 @@ void agent_record_encode(struct mu_buf *out, const struct agent_record *r)
         mu_jw_key(w, "grace");
         mu_jw_uint(w, r->grace_ms);
     }
+    if (r->type == AGENT_REC_EPOCH) {
+        mu_jw_key(w, "epoch");
+        mu_jw_uint(w, r->epoch);
+    }
     mu_jw_opt_text(w, "sandbox", r->sandbox);
     mu_jw_object_end(w);
 }
@@ -48,7 +52,7 @@ int agent_record_decode(const void *data,
     if (o == NULL) {
         return r->status;
     }
-    struct agent_record x = {.type = (uint32_t)mu_jr_uint(r, o, "rec", AGENT_REC_RESET)};
+    struct agent_record x = {.type = (uint32_t)mu_jr_uint(r, o, "rec", AGENT_REC_LAST)};
     MU_JR_ID(r, o, "agent_id", &x.agent_id);
     MU_JR_ID(r, o, "fw_id", &x.framework_id);
     MU_JR_ID(r, o, "task_id", &x.task_id);
@@ -71,6 +75,7 @@ int agent_record_decode(const void *data,
     x.wall_ms = mu_jr_int(r, o, "time");
     x.has_grace = json_object_get(o, "grace") != NULL;
     x.grace_ms = mu_jr_uint(r, o, "grace", INT64_MAX);
+    x.epoch = mu_jr_uint(r, o, "epoch", INT64_MAX);
     x.sandbox = mu_jr_strdup(r, o, "sandbox");
     if (x.type == 0) {
         mu_jr_fail(r, "rec", "a record type was expected");

@@ -632,7 +632,7 @@ void sim_agent_start(struct sim *s, size_t i)
     n->gen++;
     n->connecting = false;
     n->backoff_ms = 100;
-    n->newest_epoch = 0; /* it keeps no record of that */
+    n->newest_epoch = 0; /* what its journal says, below */
     n->leader = MASTERS_MAX;
     if (sim_election_leader(s) != MASTERS_MAX) {
         sim_agent_new_leader(s, i);
@@ -649,8 +649,10 @@ void sim_agent_start(struct sim *s, size_t i)
         }
         struct agent_event ev = {.type = AGENT_EV_REPLAY, .record = &r};
         step_now(s, i, &ev);
+        n->newest_epoch = r.type == AGENT_REC_EPOCH ? r.epoch : n->newest_epoch;
         agent_record_release(&r);
     }
+    n->newest_at = s->now.mono_ms;
     struct agent_event ev = {.type = AGENT_EV_REPLAYED};
     step_now(s, i, &ev);
     connect_later(s, i);

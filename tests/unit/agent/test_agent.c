@@ -111,6 +111,40 @@ static void an_older_leader_is_obeyed_when_no_newer_one_is_left(void **state)
     assert_int_equal(w.reconnects, before);
 }
 
+static void restart(uint64_t epoch)
+{
+    w.epoch = epoch;
+    world_crash(&w);
+    world_boot(&w);
+    world_pass(&w, 2000);
+}
+
+static void a_restarted_agent_knows_the_newest_leader(void **state)
+{
+    (void)state;
+    dial(5);
+    size_t records = w.journal.count;
+    dial(5);
+    assert_int_equal(w.journal.count, records); /* nothing new in it */
+    restart(4);
+    assert_int_equal(w.reconnects, 1);
+    world_run(&w, "t", SMALL);
+    world_settle(&w);
+    assert_null(world_container(&w, "t"));
+    restart(5);
+    assert_int_equal(w.reconnects, 1);
+    restart(4); /* it knows still, and believes after a time */
+    assert_int_equal(w.reconnects, 2);
+    world_pass(&w, 121000);
+    dial(4);
+    assert_int_equal(w.reconnects, 2);
+    world_run(&w, "t", SMALL);
+    world_settle(&w);
+    assert_non_null(world_container(&w, "t"));
+    restart(4); /* and that it believes is kept too */
+    assert_int_equal(w.reconnects, 2);
+}
+
 static void a_ping_is_answered_and_keeps_the_link(void **state)
 {
     (void)state;
@@ -662,6 +696,7 @@ int main(void)
         T(a_silent_master_is_given_up),
         T(only_the_newest_leader_is_obeyed),
         T(an_older_leader_is_obeyed_when_no_newer_one_is_left),
+        T(a_restarted_agent_knows_the_newest_leader),
         T(a_ping_is_answered_and_keeps_the_link),
         T(a_task_runs_ends_and_is_forgotten),
         T(a_non_zero_exit_is_failed),

@@ -99,6 +99,8 @@ static void an_agent_whose_journal_fails_is_unwell_until_it_can_write_again(void
     assert_in_range(w.compactions - before, 5, 9);
     assert_non_null(unwell());
     w.journal_status = 0;
+    w.epoch = 7;
+    world_dial(&w);
     world_pass(&w, 10000);
     assert_null(unwell());
     assert_true(journal_failed_metric() == 0);
@@ -116,6 +118,11 @@ static void an_agent_whose_journal_fails_is_unwell_until_it_can_write_again(void
                         "TASK_RUNNING TASK_FINISHED");
     assert_int_equal(world_last_status(&w, "new")->state, MU_TASK_RUNNING);
     assert_int_equal(world_live_tasks(&w), 1);
+    assert_int_equal(w.reconnects, 0);
+    w.epoch = 6; /* deposed by the one that was heard of just before the snapshot */
+    world_dial(&w);
+    world_pass(&w, 2000);
+    assert_int_equal(w.reconnects, 1);
 }
 
 /* Its token, or 0. */

@@ -247,12 +247,13 @@ static void an_unknown_member_is_ignored(void **state)
 static void agent_records_read_back_the_same(void **state)
 {
     (void)state;
-    for (uint32_t type = AGENT_REC_ID; type <= AGENT_REC_RESET; type++) {
+    for (uint32_t type = AGENT_REC_ID; type <= AGENT_REC_LAST; type++) {
         struct agent_record r = {.type = type,
                                  .pid = 4711,
                                  .wall_ms = 5,
                                  .has_grace = true,
                                  .grace_ms = 7,
+                                 .epoch = (UINT64_C(1) << 62) + 5,
                                  .sandbox = mu_xstrdup("/x y")};
         set(r.agent_id.s, "m-S0");
         set(r.task_id.s, "t.1");
@@ -270,6 +271,7 @@ static void agent_records_read_back_the_same(void **state)
         agent_record_encode(&b, &back);
         assert_string_equal(a.data, b.data);
         assert_int_equal(back.type, type);
+        assert_int_equal(back.epoch, type == AGENT_REC_EPOCH ? r.epoch : 0);
         agent_record_release(&back);
         agent_record_release(&r);
         mu_buf_release(&a);
