@@ -145,8 +145,9 @@ static const char *refusal(const struct agent *a,
     if (a->journal_failed) {
         return a->journal_text;
     }
-    if (was_completed(a, &f->id, &info->id)) {
-        return "the task id was used before on this agent";
+    if (agent_task_find(a, &f->id, &info->id) != NULL) {
+        return "the task that had this id before has ended, and its container is still "
+               "being removed";
     }
     return resources_fit(a, info, err) < 0 ? err->text : NULL;
 }
@@ -155,7 +156,8 @@ void agent_task_run(struct agent *a, const struct mu_msg *m)
 {
     const struct mu_task_info *info = m->tasks[0];
     const struct mu_framework_info *f = &m->frameworks[0];
-    if (agent_task_find(a, &f->id, &info->id) != NULL) {
+    const struct task *known = agent_task_find(a, &f->id, &info->id);
+    if (known != NULL && !known->terminal_acknowledged) {
         return; /* a duplicate: the task is known, its updates will tell */
     }
     struct mu_error err;

@@ -53,6 +53,7 @@ struct job {
 struct lookup {
     const char *path;
     char attached[MSO_PATH_MAX], directory[MSO_PATH_MAX];
+    bool is_live; /* directory is a running task's */
 };
 
 static bool is_below(const char *path, const char *directory)
@@ -62,9 +63,15 @@ static bool is_below(const char *path, const char *directory)
            (path[n] == '\0' || path[n] == '/');
 }
 
-static void try_name(struct lookup *l, const char *name, const char *directory)
+/* A task id may have been used several times: a running task's name wins, then the
+ * newest (live ones come first, then the completed, oldest first). */
+static void
+try_name(struct lookup *l, const char *name, const char *directory, bool is_live)
 {
-    if (is_below(l->path, name) && strlen(name) > strlen(l->attached)) {
+    size_t len = strlen(name);
+    size_t taken = strlen(l->attached);
+    if (is_below(l->path, name) && (len > taken || (len == taken && !l->is_live))) {
+        l->is_live = is_live;
         (void)snprintf(l->attached, sizeof(l->attached), "%s", name);
         (void)snprintf(l->directory, sizeof(l->directory), "%s", directory);
     }
@@ -87,9 +94,9 @@ static void match(void *arg, const void *row)
     const struct mu_local_task_row *t = row;
     char real[MSO_PATH_MAX], virtual_name[MSO_PATH_MAX];
     latest_names(t, real, virtual_name);
-    try_name(arg, t->sandbox, t->sandbox);
-    try_name(arg, real, t->sandbox);
-    try_name(arg, virtual_name, t->sandbox);
+    try_name(arg, t->sandbox, t->sandbox, !t->completed);
+    try_name(arg, real, t->sandbox, !t->completed);
+    try_name(arg, virtual_name, t->sandbox, !t->completed);
 }
 
 /* ---- on a worker ---- */

@@ -68,83 +68,6 @@ static void a_silent_master_is_given_up(void **state)
     assert_int_equal(w.reconnects, 1);
 }
 
-static void dial(uint64_t epoch)
-{
-    w.epoch = epoch;
-    world_dial(&w);
-    world_pass(&w, 2000);
-}
-
-static void only_the_newest_leader_is_obeyed(void **state)
-{
-    (void)state;
-    dial(5);
-    dial(4); /* it does not know yet that it was deposed */
-    assert_int_equal(w.reconnects, 1);
-    world_run(&w, "t", SMALL);
-    world_settle(&w);
-    assert_null(world_container(&w, "t"));
-    dial(5);
-    assert_int_equal(w.reconnects, 1);
-    world_run(&w, "t", SMALL);
-    world_settle(&w);
-    assert_non_null(world_container(&w, "t"));
-    dial(6);
-    assert_int_equal(w.reconnects, 1);
-}
-
-/* The epochs of an ensemble that was emptied begin anew. */
-static void an_older_leader_is_obeyed_when_no_newer_one_is_left(void **state)
-{
-    (void)state;
-    dial(5);
-    w.has_master = false;
-    world_dial(&w);
-    world_pass(&w, 121000);
-    w.has_master = true;
-    size_t before = w.reconnects;
-    dial(1);
-    world_pass(&w, 60000);
-    world_run(&w, "t", SMALL);
-    world_settle(&w);
-    assert_non_null(world_container(&w, "t"));
-    assert_int_equal(w.reconnects, before);
-}
-
-static void restart(uint64_t epoch)
-{
-    w.epoch = epoch;
-    world_crash(&w);
-    world_boot(&w);
-    world_pass(&w, 2000);
-}
-
-static void a_restarted_agent_knows_the_newest_leader(void **state)
-{
-    (void)state;
-    dial(5);
-    size_t records = w.journal.count;
-    dial(5);
-    assert_int_equal(w.journal.count, records); /* nothing new in it */
-    restart(4);
-    assert_int_equal(w.reconnects, 1);
-    world_run(&w, "t", SMALL);
-    world_settle(&w);
-    assert_null(world_container(&w, "t"));
-    restart(5);
-    assert_int_equal(w.reconnects, 1);
-    restart(4); /* it knows still, and believes after a time */
-    assert_int_equal(w.reconnects, 2);
-    world_pass(&w, 121000);
-    dial(4);
-    assert_int_equal(w.reconnects, 2);
-    world_run(&w, "t", SMALL);
-    world_settle(&w);
-    assert_non_null(world_container(&w, "t"));
-    restart(4); /* and that it believes is kept too */
-    assert_int_equal(w.reconnects, 2);
-}
-
 static void a_ping_is_answered_and_keeps_the_link(void **state)
 {
     (void)state;
@@ -173,6 +96,71 @@ static void a_task_runs_ends_and_is_forgotten(void **state)
                         "TASK_RUNNING TASK_FINISHED");
     assert_true(c->removed);
     assert_int_equal(world_live_tasks(&w), 0);
+}
+
+struct rows_of {
+    size_t live, completed;
+    char sandbox[2][512]; /* live, completed */
+};
+
+static void take_sandbox(void *arg, const void *data)
+{
+    const struct mu_local_task_row *row = data;
+    struct rows_of *r = arg;
+    *(row->completed ? &r->completed : &r->live) += 1;
+    snprintf(r->sandbox[row->completed], sizeof(r->sandbox[0]), "%s", row->sandbox);
+}
+
+static struct rows_of rows_of(const char *task)
+{
+    struct rows_of r = {0};
+    assert_true(agent_query(w.a, MU_Q_LOCAL_TASKS, task, take_sandbox, &r) >= 0);
+    return r;
+}
+
+static void a_task_id_may_be_used_again_when_its_task_is_over(void **state)
+{
+    (void)state;
+    world_run(&w, "t", SMALL);
+    world_settle(&w);
+    world_exit(&w, world_container(&w, "t"), 0, false);
+    world_settle(&w);
+    world_run(&w, "t", SMALL);
+    world_settle(&w);
+    assert_string_equal(world_states(&w, "t", states, sizeof(states)),
+                        "TASK_RUNNING TASK_FINISHED TASK_RUNNING");
+    assert_int_equal(w.containers.count, 2);
+    assert_true(w.containers.v[1].running);
+    struct rows_of r = rows_of("t");
+    assert_int_equal(r.live, 1);
+    assert_int_equal(r.completed, 1);
+    assert_string_not_equal(r.sandbox[0], r.sandbox[1]);
+    world_crash(&w);
+    world_boot(&w);
+    world_settle(&w);
+    assert_true(w.containers.v[1].running); /* taken over */
+    assert_int_equal(w.containers.v[1].starts, 1);
+    assert_int_equal(rows_of("t").live, 1);
+}
+
+static void a_task_id_waits_for_the_removal_of_its_container(void **state)
+{
+    (void)state;
+    world_run(&w, "t", SMALL);
+    world_settle(&w);
+    w.destroy_status = -EBUSY;
+    world_exit(&w, world_container(&w, "t"), 0, false);
+    world_settle(&w);
+    world_run(&w, "t", SMALL);
+    world_settle(&w);
+    assert_int_equal(world_last_status(&w, "t")->state, MU_TASK_LOST);
+    assert_non_null(strstr(world_last_status(&w, "t")->message, "being removed"));
+    w.destroy_status = 0;
+    world_pass(&w, 11000);
+    world_run(&w, "t", SMALL);
+    world_settle(&w);
+    assert_int_equal(world_last_status(&w, "t")->state, MU_TASK_RUNNING);
+    assert_int_equal(w.containers.count, 2);
 }
 
 static void
@@ -694,11 +682,10 @@ int main(void)
         T(a_new_agent_registers_and_keeps_its_id_over_a_restart),
         T(an_unanswered_registration_is_repeated_with_growing_waits),
         T(a_silent_master_is_given_up),
-        T(only_the_newest_leader_is_obeyed),
-        T(an_older_leader_is_obeyed_when_no_newer_one_is_left),
-        T(a_restarted_agent_knows_the_newest_leader),
         T(a_ping_is_answered_and_keeps_the_link),
         T(a_task_runs_ends_and_is_forgotten),
+        T(a_task_id_may_be_used_again_when_its_task_is_over),
+        T(a_task_id_waits_for_the_removal_of_its_container),
         T(a_non_zero_exit_is_failed),
         T(an_out_of_memory_end_says_so),
         T(nothing_is_started_before_its_record_is_durable),
