@@ -30,9 +30,11 @@ struct task *agent_task_find(const struct agent *a,
 /* The task's own environment wins over what the agent tells it about itself. */
 static void build_env(const struct agent *a, struct task *t)
 {
-    char endpoint[128];
+    char endpoint[128], pid[160];
     (void)snprintf(endpoint, sizeof(endpoint), "%s:%u",
                    a->info.ip == NULL ? "" : a->info.ip, a->info.port);
+    (void)snprintf(pid, sizeof(pid), "slave(1)@%s", endpoint);
+    const char *role = t->framework.role;
     const struct {
         const char *key, *value;
     } own[] = {
@@ -40,10 +42,12 @@ static void build_env(const struct agent *a, struct task *t)
         {"MESOS_FRAMEWORK_ID", t->framework.id.s},
         {"MESOS_EXECUTOR_ID", t->info->id.s},
         {"MESOS_SLAVE_ID", a->info.id.s},
+        {"MESOS_SLAVE_PID", pid},
         {"MESOS_CONTAINER_ID", t->container_id.s},
         {"MESOS_DIRECTORY", t->sandbox},
         {"MESOS_AGENT_ENDPOINT", endpoint},
         {"MESOS_CHECKPOINT", "1"},
+        {"MESOS_ALLOCATION_ROLE", role == NULL || role[0] == '\0' ? "*" : role},
     };
     for (size_t i = 0; i < MU_COUNT_OF(own); i++) {
         mu_pairs_set(&t->env, own[i].key, own[i].value);

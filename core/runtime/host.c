@@ -42,6 +42,7 @@ struct rt_host {
     struct uv_loop_s *loop;
     uv_thread_t thread;
     char *work_dir;
+    uint64_t descriptors_soft, descriptors_hard;
     struct rt_log log;
     void (*on_failed)(void *arg, const char *plugin, const struct mu_error *err);
     void *arg;
@@ -264,6 +265,18 @@ static const char *host_work_dir(const struct mu_host *h)
     return host_of(h)->work_dir;
 }
 
+static bool
+host_descriptor_limit(const struct mu_host *h, uint64_t *out_soft, uint64_t *out_hard)
+{
+    const struct rt_host *host = host_of(h);
+    if (host->descriptors_hard == 0) {
+        return false;
+    }
+    *out_soft = host->descriptors_soft;
+    *out_hard = host->descriptors_hard;
+    return true;
+}
+
 static const struct mu_host host_table = {
     .struct_size = sizeof(struct mu_host),
     .abi_major = MU_ABI_MAJOR,
@@ -301,6 +314,7 @@ static const struct mu_host host_table = {
     .journal_close = journal_close,
     .work_dir = host_work_dir,
     .http_error_body = host_http_error_body,
+    .descriptor_limit = host_descriptor_limit,
 };
 
 const struct mu_host *rt_host_view(struct rt_host *host, const char *plugin)
@@ -327,6 +341,8 @@ int rt_host_open(const struct rt_host_config *config,
     host->loop = config->loop;
     host->thread = uv_thread_self();
     host->work_dir = mu_xstrdup(config->work_dir);
+    host->descriptors_soft = config->descriptors_soft;
+    host->descriptors_hard = config->descriptors_hard;
     host->log = (struct rt_log){
         .fd = config->log_fd,
         .level = config->log_level == 0 ? MU_INFO : config->log_level,

@@ -17,7 +17,8 @@ struct rt_host_config {
     const char *work_dir; /* copied; NULL: none */
     int log_level;        /* enum mu_log_level; 0: MU_INFO */
     bool log_json;
-    int log_fd; /* -1: nowhere; stays the caller's */
+    int log_fd;                                  /* -1: nowhere; stays the caller's */
+    uint64_t descriptors_soft, descriptors_hard; /* at the start; hard 0: not known */
     /* A plugin cannot go on. Called inline from it: only take note. NULL: abort. */
     void (*on_failed)(void *arg, const char *plugin, const struct mu_error *err);
     void *arg;

@@ -40,14 +40,15 @@ static void release_places(struct places *p)
 }
 
 /* Each connection is a descriptor; the soft limit of 1024 is for programs that use
- * select(). */
-static void raise_descriptor_limit(void)
+ * select(), as tasks may, so they get what was before. */
+static struct rlimit raise_descriptor_limit(void)
 {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
+    struct rlimit before = {0, 0};
+    if (getrlimit(RLIMIT_NOFILE, &before) == 0 && before.rlim_cur < before.rlim_max) {
+        const struct rlimit limit = {before.rlim_max, before.rlim_max};
         (void)setrlimit(RLIMIT_NOFILE, &limit); /* goes on with what there is */
     }
+    return before;
 }
 
 static void print_errors(const struct mu_buf *errors)
@@ -59,7 +60,7 @@ static void print_errors(const struct mu_buf *errors)
     }
 }
 
-static int run(int argc, char **argv, char **envp)
+static int run(int argc, char **argv, char **envp, const struct rlimit *descriptors)
 {
     struct places places = {0};
     find_places(&places);
@@ -69,6 +70,8 @@ static int run(int argc, char **argv, char **envp)
         .envp = (const char *const *)envp,
         .plugin_dirs = (const char *const *)places.items,
         .plugin_dir_count = MU_COUNT_OF(places.items),
+        .descriptors_soft = descriptors->rlim_cur,
+        .descriptors_hard = descriptors->rlim_max,
     };
     struct startup s = {0};
     int exit_code = 0;
@@ -95,6 +98,6 @@ int main(int argc, char **argv, char **envp)
     (void)signal(SIGPIPE, SIG_IGN); /* a peer that is gone is an error code */
     (void)signal(SIGXFSZ, SIG_IGN); /* so is a journal over the file size limit */
     crash_install(STDERR_FILENO);
-    raise_descriptor_limit();
-    return run(argc, argv, envp);
+    const struct rlimit descriptors = raise_descriptor_limit();
+    return run(argc, argv, envp, &descriptors);
 }

@@ -236,6 +236,8 @@ static int open_process(struct process *p, const struct startup *s, struct mu_er
         .log_level = s->options.log_level,
         .log_json = s->options.log_json,
         .log_fd = STDERR_FILENO,
+        .descriptors_soft = s->descriptors_soft,
+        .descriptors_hard = s->descriptors_hard,
         .on_failed = on_plugin_failed,
         .arg = p,
     };

@@ -274,6 +274,8 @@ enum startup_outcome startup_prepare(struct startup *s, const struct startup_inp
     mu_buf_init(&s->out, TEXT_MAX);
     mu_buf_init(&s->errors, TEXT_MAX);
     mu_buf_init(&s->warnings, TEXT_MAX);
+    s->descriptors_soft = in->descriptors_soft;
+    s->descriptors_hard = in->descriptors_hard;
     struct arguments a = {0};
     enum startup_outcome outcome = STARTUP_REFUSED;
     if (read_arguments(s, in, &a) == 0) {

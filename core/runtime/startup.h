@@ -18,6 +18,7 @@ struct startup_input {
     const char *const *envp;
     const char *const *plugin_dirs; /* the usual places, after --plugin_dir */
     size_t plugin_dir_count;
+    uint64_t descriptors_soft, descriptors_hard; /* before they were raised; 0: unknown */
 };
 
 enum startup_outcome {
@@ -35,6 +36,7 @@ struct startup {
     struct options options;
     struct plugin_choice choices[RUNTIME_PLUGINS_MAX];
     size_t choice_count;
+    uint64_t descriptors_soft, descriptors_hard;
     struct mu_buf out, errors, warnings;
 };
 

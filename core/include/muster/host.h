@@ -168,6 +168,13 @@ struct mu_host {
      * is cut, and the client can tell that the answer is not whole. What was written and
      * is still unsent may be lost. Ends the exchange; on_close is not called. */
     void (*http_stream_abort)(struct mu_http_exchange *x);
+
+    /* RLIMIT_NOFILE as this process was started with. It raises its own soft limit: what
+     * runs for others gets this one, as many programs walk through all descriptors that
+     * they might have, or use select(). False: not known. */
+    bool (*descriptor_limit)(const struct mu_host *h,
+                             uint64_t *out_soft,
+                             uint64_t *out_hard);
 };
 
 MU_EXTERN_C_END

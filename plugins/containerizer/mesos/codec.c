@@ -105,6 +105,10 @@ bool nat_codec_spec(const struct nat_launch *l, struct nat_out *out)
     nat_out_text(out, NAT_KEY_SANDBOX, l->sandbox);
     nat_out_text(out, NAT_KEY_LABEL, l->label);
     nat_out_u64(out, NAT_KEY_FLAGS, l->flags);
+    if (l->descriptors_hard > 0) {
+        nat_out_u64(out, NAT_KEY_FILES_SOFT, l->descriptors_soft);
+        nat_out_u64(out, NAT_KEY_FILES_HARD, l->descriptors_hard);
+    }
     put_user(l->user, out);
     put_groups(l, out);
     put_volumes(&l->task->container.volumes, out);

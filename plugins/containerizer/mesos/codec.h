@@ -16,7 +16,8 @@ struct nat_launch {
     const struct nat_user *user;
     const struct nat_layout *layout;
     const struct nat_limit_flags *limits;
-    uint32_t flags; /* enum nat_spec_flags */
+    uint32_t flags;                              /* enum nat_spec_flags */
+    uint64_t descriptors_soft, descriptors_hard; /* hard 0: as they are */
 };
 
 /* False: it does not fit into a frame. */

@@ -64,7 +64,8 @@ static bool
 encode(const struct nat_box *box, const struct nat_spawn *s, struct nat_out *out)
 {
     const struct native *n = box->n;
-    const struct nat_launch launch = {
+    const struct mu_host *h = n->host;
+    struct nat_launch launch = {
         .id = box->id.s,
         .state_dir = box->state_dir,
         .sandbox = box->sandbox,
@@ -77,6 +78,9 @@ encode(const struct nat_box *box, const struct nat_spawn *s, struct nat_out *out
         .flags = (s->is_in_namespaces ? NAT_NAMESPACES : 0u) |
                  (s->is_in_v2 ? NAT_IN_V2 : 0u) | (n->is_ephemeral ? NAT_EPHEMERAL : 0u),
     };
+    if (MU_HAS(struct mu_host, h, descriptor_limit) && h->descriptor_limit != NULL) {
+        (void)h->descriptor_limit(h, &launch.descriptors_soft, &launch.descriptors_hard);
+    }
     return nat_codec_spec(&launch, out);
 }
 

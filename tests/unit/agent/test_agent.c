@@ -163,6 +163,24 @@ static void a_task_id_waits_for_the_removal_of_its_container(void **state)
     assert_int_equal(w.containers.count, 2);
 }
 
+static void a_task_is_told_about_itself(void **state)
+{
+    (void)state;
+    world_run(&w, "t", SMALL);
+    static char web[] = "web";
+    w.role = web;
+    world_run(&w, "u", SMALL);
+    world_settle(&w);
+    const struct mu_pairs *env = &world_container(&w, "t")->env;
+    assert_string_equal(mu_pairs_get(env, "MESOS_TASK_ID"), "mine wins");
+    assert_string_equal(mu_pairs_get(env, "MESOS_SLAVE_ID"), "m-S0");
+    assert_string_equal(mu_pairs_get(env, "MESOS_AGENT_ENDPOINT"), "10.0.0.9:5051");
+    assert_string_equal(mu_pairs_get(env, "MESOS_SLAVE_PID"), "slave(1)@10.0.0.9:5051");
+    assert_string_equal(mu_pairs_get(env, "MESOS_ALLOCATION_ROLE"), "*");
+    env = &world_container(&w, "u")->env;
+    assert_string_equal(mu_pairs_get(env, "MESOS_ALLOCATION_ROLE"), "web");
+}
+
 static void
 expect_end(int wait_status, bool oom, const char *want_states, const char *want_reason)
 {
@@ -684,6 +702,7 @@ int main(void)
         T(a_silent_master_is_given_up),
         T(a_ping_is_answered_and_keeps_the_link),
         T(a_task_runs_ends_and_is_forgotten),
+        T(a_task_is_told_about_itself),
         T(a_task_id_may_be_used_again_when_its_task_is_over),
         T(a_task_id_waits_for_the_removal_of_its_container),
         T(a_non_zero_exit_is_failed),

@@ -94,6 +94,7 @@ static void launch(struct world *w, const struct agent_effect *fx)
         c = &w->containers.v[w->containers.count - 1];
         c->id = fx->container_id;
         c->task = fx->task->id;
+        mu_pairs_copy(&c->env, &fx->env);
     }
     if (w->launch_status < 0) {
         happen_to(w, AGENT_EV_LAUNCHED, &fx->container_id, w->launch_status,
@@ -368,12 +369,14 @@ void world_boot(struct world *w)
         .max_completed_tasks = w->max_tasks,
         .gc_delay_ms = w->gc_delay_ms,
     };
+    cfg.info.ip = mu_xstrdup("10.0.0.9");
+    cfg.info.port = 5051;
     struct mu_error err;
     assert_int_equal(mu_resources_parse("cpus:4;mem:4096;ports:[31000-32000]", "*",
                                         &cfg.info.resources, &err),
                      0);
     w->a = agent_create(&cfg);
-    mu_resources_release(&cfg.info.resources);
+    mu_agent_info_release(&cfg.info);
     for (size_t i = 0; i < w->journal.count; i++) {
         struct agent_record r;
         assert_int_equal(
@@ -419,6 +422,9 @@ void world_release(struct world *w)
         free(w->removed.v[i]);
     }
     free(w->removed.v);
+    for (size_t i = 0; i < w->containers.count; i++) {
+        mu_pairs_release(&w->containers.v[i].env);
+    }
     free(w->containers.v);
 }
 
@@ -431,7 +437,7 @@ void world_run(struct world *w, const char *task, const char *resources)
     struct mu_error err;
     assert_int_equal(mu_resources_parse(resources, "*", &t->resources, &err), 0);
     mu_pairs_add(&t->command.env, "MESOS_TASK_ID", "mine wins");
-    struct mu_framework_info f = {.capabilities = 0};
+    struct mu_framework_info f = {.capabilities = 0, .role = w->role};
     set(f.id.s, "m-0000");
     struct mu_msg m;
     mu_msg_init(&m, MU_MSG_RUN_TASK);

@@ -13,6 +13,7 @@ struct container {
     unsigned starts, terms; /* times started, SIGTERMs got */
     bool running, removed;
     struct mu_container_exit exit; /* once it has ended */
+    struct mu_pairs env;
 };
 
 struct happening { /* an event that is due */
@@ -42,6 +43,7 @@ struct world {
     bool is_slow;       /* a launch is not answered */
     bool is_slow_fetch; /* a preparation is not answered */
     int journal_status, choose_status, prepare_status, launch_status, destroy_status;
+    char *role; /* of the framework */
     unsigned max_tasks;
     uint64_t gc_delay_ms;
     size_t shutdowns, reconnects, compactions;

@@ -29,6 +29,15 @@ static const char *kit_work_dir(const struct mu_host *h)
     return current->work_dir;
 }
 
+static bool
+kit_descriptor_limit(const struct mu_host *h, uint64_t *out_soft, uint64_t *out_hard)
+{
+    (void)h;
+    *out_soft = KIT_FILES_SOFT;
+    *out_hard = KIT_FILES_HARD;
+    return true;
+}
+
 static void on_exited(void *arg,
                       const struct mu_container_id *id,
                       const struct mu_container_exit *how)
@@ -114,6 +123,7 @@ struct kit *kit_open(const char *launcher, const char *work_dir, const char *ext
     k->work_dir = mu_xstrdup(work_dir != NULL ? work_dir : k->th->work_dir);
     k->host = *k->th->host;
     k->host.work_dir = kit_work_dir;
+    k->host.descriptor_limit = kit_descriptor_limit;
     current = k;
     k->plugin = &mu_plugin;
     k->ops = k->plugin->ops;

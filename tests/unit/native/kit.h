@@ -10,6 +10,9 @@
 #include "lib/test_host.h"
 
 #define KIT_EVENTS_MAX 512
+/* What the host says that the process was started with. */
+#define KIT_FILES_SOFT 100
+#define KIT_FILES_HARD 200
 
 struct kit_exit {
     struct mu_container_id id;

@@ -80,6 +80,15 @@ static void death_by_signal_is_exact(void **state)
     assert_int_equal(kit_destroy(k, "c1"), 0);
 }
 
+static void a_task_gets_the_descriptor_limit_of_the_start(void **state)
+{
+    struct kit *k = *state;
+    kit_launch(k, "c1", "ulimit -Sn; ulimit -Hn");
+    kit_wait_exit(k, "c1");
+    assert_string_equal(kit_output(k, "c1", "stdout"), "100\n200\n");
+    assert_int_equal(kit_destroy(k, "c1"), 0);
+}
+
 static void environment_is_exactly_what_was_given(void **state)
 {
     struct kit *k = *state;
@@ -576,6 +585,7 @@ static void user_is_switched(void **state)
 #define COMMON                                                                           \
     KIT_TEST(exit_status_and_output_are_kept), KIT_TEST(output_is_appended),             \
         KIT_TEST(death_by_signal_is_exact),                                              \
+        KIT_TEST(a_task_gets_the_descriptor_limit_of_the_start),                         \
         KIT_TEST(environment_is_exactly_what_was_given),                                 \
         KIT_TEST(descriptors_signals_and_directory_are_clean),                           \
         KIT_TEST(arguments_are_passed_as_they_are),                                      \

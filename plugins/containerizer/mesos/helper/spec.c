@@ -111,6 +111,12 @@ static void take_number(struct nat_spec *s, const struct nat_field *f)
     case NAT_KEY_TIMEOUT_MS:
         s->timeout_ms = v;
         break;
+    case NAT_KEY_FILES_SOFT:
+        s->files_soft = v;
+        break;
+    case NAT_KEY_FILES_HARD:
+        s->files_hard = v;
+        break;
     case NAT_KEY_PID:
         s->pid = (int64_t)v;
         break;

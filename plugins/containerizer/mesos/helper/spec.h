@@ -48,6 +48,7 @@ struct nat_spec {
     struct nat_volume *volumes;
     size_t volume_count;
     uint64_t timeout_ms;
+    uint64_t files_soft, files_hard; /* hard 0: not given */
     int64_t pid;
     uint64_t start;
     void *block;

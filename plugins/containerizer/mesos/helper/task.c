@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,6 +32,24 @@ static void reset_signals(void)
     sigset_t none;
     sigemptyset(&none);
     (void)pthread_sigmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Within what we have ourselves: only root may have more. */
+static int limit_files(const struct nat_spec *spec, struct nat_fault *fault)
+{
+    struct rlimit limit;
+    if (spec->files_hard == 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0) {
+        return 0;
+    }
+    if (spec->files_hard < limit.rlim_max) {
+        limit.rlim_max = spec->files_hard;
+    }
+    limit.rlim_cur =
+        spec->files_soft < limit.rlim_max ? spec->files_soft : limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0) {
+        return nat_fault_set(fault, errno, "limit the number of open files");
+    }
+    return 0;
 }
 
 static int become_user(const struct nat_spec *spec, struct nat_fault *fault)
@@ -106,7 +125,7 @@ static _Noreturn void child_main(const struct nat_spec *spec, const struct child
     struct nat_fault fault = {0};
     reset_signals();
     if (nat_groups_enter(spec, a->is_in_v2, &fault) < 0 ||
-        become_user(spec, &fault) < 0 ||
+        limit_files(spec, &fault) < 0 || become_user(spec, &fault) < 0 ||
         separate(spec, a->supervisor, &fault) < 0 || /* a new user clears PDEATHSIG */
         open_stdio(spec, &fault) < 0) {
         child_fail(a->fault_fd, &fault);

@@ -55,6 +55,8 @@ enum nat_key {
     NAT_KEY_LEAVE,   /* repeated, like CGROUP: where the supervisor itself moves to */
     NAT_KEY_VOLUME,  /* repeated: 1 byte read-only, host path, NUL, container path */
     NAT_KEY_TIMEOUT_MS, /* of NAT_CLEAN: how long to try */
+    NAT_KEY_FILES_SOFT, /* RLIMIT_NOFILE of the command */
+    NAT_KEY_FILES_HARD,
     NAT_KEY_SIGNAL = 32,
     NAT_KEY_PID,
     NAT_KEY_TEXT,
