@@ -109,6 +109,7 @@ bool nat_codec_spec(const struct nat_launch *l, struct nat_out *out)
         nat_out_u64(out, NAT_KEY_FILES_SOFT, l->descriptors_soft);
         nat_out_u64(out, NAT_KEY_FILES_HARD, l->descriptors_hard);
     }
+    nat_out_u64(out, NAT_KEY_OUTPUT_MAX, l->output_max);
     put_user(l->user, out);
     put_groups(l, out);
     put_volumes(&l->task->container.volumes, out);

@@ -18,6 +18,7 @@ struct nat_launch {
     const struct nat_limit_flags *limits;
     uint32_t flags;                              /* enum nat_spec_flags */
     uint64_t descriptors_soft, descriptors_hard; /* hard 0: as they are */
+    uint64_t output_max;                         /* 0: no bound */
 };
 
 /* False: it does not fit into a frame. */

@@ -46,7 +46,7 @@ struct native {
     bool has_namespaces;
     struct nat_layout layout;
     struct nat_limit_flags limits;
-    uint64_t destroy_timeout_ms;
+    uint64_t destroy_timeout_ms, output_max;
     struct nat_container_config machine_config;
 
     struct nat_box *buckets[NAT_BUCKETS];

@@ -16,6 +16,7 @@
 #define HELPER "muster-container"
 #define ADOPT_MS 2000u
 #define STOP_MS_MAX 10000u
+#define OUTPUT_MAX_MIN 65536u
 
 static const struct mu_flag flags[] = {
     {"launcher_dir", MU_FLAG_STRING, MU_FLAG_GLOBAL_NAME, NULL, "DIR",
@@ -35,6 +36,9 @@ static const struct mu_flag flags[] = {
     {"cgroups_destroy_timeout", MU_FLAG_DURATION, MU_FLAG_GLOBAL_NAME, "60secs", NULL,
      "How long the end of a killed native container is waited for, before its removal "
      "counts as failed."},
+    {"max_sandbox_log_size", MU_FLAG_BYTES, MU_FLAG_GLOBAL_NAME, "1GB", "BYTES",
+     "How much of each of a native task's stdout and stderr is kept on the disk: over "
+     "that the older part is cut off, which the file says. 0: no bound."},
     {0},
 };
 
@@ -161,6 +165,17 @@ choose_isolation(struct native *n, const struct mu_flags *values, struct mu_erro
     return 0;
 }
 
+static int
+choose_output_max(struct native *n, const struct mu_flags *values, struct mu_error *err)
+{
+    n->output_max = mu_flags_bytes(values, "max_sandbox_log_size");
+    if (n->output_max > 0 && n->output_max < OUTPUT_MAX_MIN) {
+        return mu_fail(err, MU_E_INVALID,
+                       "max_sandbox_log_size is below 64KB (0 means no bound)");
+    }
+    return 0;
+}
+
 static void find_cgroups(struct native *n, const struct mu_flags *values)
 {
     if (strcmp(mu_flags_string(values, "launcher"), "posix") == 0) {
@@ -198,6 +213,9 @@ static int create(const struct mu_host *host,
     int rc = find_helper(n, mu_flags_string(values, "launcher_dir"), err);
     if (rc == 0) {
         rc = choose_isolation(n, values, err);
+    }
+    if (rc == 0) {
+        rc = choose_output_max(n, values, err);
     }
     if (rc < 0) {
         free(n);

@@ -75,6 +75,7 @@ encode(const struct nat_box *box, const struct nat_spawn *s, struct nat_out *out
         .user = &box->user,
         .layout = &n->layout,
         .limits = &n->limits,
+        .output_max = n->output_max,
         .flags = (s->is_in_namespaces ? NAT_NAMESPACES : 0u) |
                  (s->is_in_v2 ? NAT_IN_V2 : 0u) | (n->is_ephemeral ? NAT_EPHEMERAL : 0u),
     };

@@ -89,6 +89,97 @@ static void a_task_gets_the_descriptor_limit_of_the_start(void **state)
     assert_int_equal(kit_destroy(k, "c1"), 0);
 }
 
+#define CUT_MARK "--max_sandbox_log_size]\n"
+
+struct kept {
+    long long from, size, blocks;
+    char *text; /* what is left from `from` on */
+};
+
+static struct kept read_kept(const struct kit *k, const char *id)
+{
+    struct kept r = {0};
+    mu_auto_free char *sandbox = kit_sandbox(k, id);
+    mu_auto_free char *path = mu_xasprintf("%s/stdout", sandbox);
+    FILE *f = fopen(path, "r");
+    struct stat st;
+    assert_non_null(f);
+    assert_int_equal(fstat(fileno(f), &st), 0);
+    r.size = st.st_size;
+    r.blocks = st.st_blocks * 512;
+    char head[80] = "";
+    (void)!fread(head, 1, sizeof(head) - 1, f);
+    if (sscanf(head, "[muster: the output up to byte %lld was cut off]", &r.from) == 1) {
+        r.text = calloc(1, (size_t)(r.size - r.from) + 1);
+        assert_int_equal(fseek(f, (long)r.from, SEEK_SET), 0);
+        assert_int_equal(fread(r.text, 1, (size_t)(r.size - r.from), f), r.size - r.from);
+    }
+    fclose(f);
+    return r;
+}
+
+/* The lines behind the mark are numbers without a gap, up to the last. */
+static void expect_newest(const struct kept *r, long last)
+{
+    char *line = strstr(r->text, CUT_MARK);
+    assert_non_null(line);
+    line = strchr(strchr(line, '\n') + 1, '\n') + 1; /* the first may be a part */
+    long expected = strtol(line, NULL, 10);
+    assert_true(expected > 1);
+    for (; *line != '\0'; expected++) {
+        assert_int_equal(strtol(line, &line, 10), expected);
+        line++;
+    }
+    assert_int_equal(expected, last + 1);
+}
+
+/* The command writes no more: wait until its output is within the bound. */
+static void expect_bounded(struct kit *k, const char *id, const char *said, long last)
+{
+    while (strcmp(kit_output(k, id, "stderr"), said) != 0) {
+        kit_pause(k, 20);
+    }
+    struct kept r = read_kept(k, id);
+    while (r.text == NULL || strstr(r.text, CUT_MARK) == NULL ||
+           r.size - r.from > (1 << 20)) {
+        free(r.text);
+        kit_pause(k, 20);
+        r = read_kept(k, id);
+    }
+    expect_newest(&r, last);
+    assert_in_range(r.size - r.from, 1 << 18, 1 << 20);
+    assert_in_range(r.blocks, 0, (1 << 20) + (1 << 17));
+    free(r.text);
+}
+
+static void output_is_bounded_and_its_newest_part_kept(void **state)
+{
+    kit_close(*state);
+    struct kit *k = *state = kit_open(launcher, NULL, "--max_sandbox_log_size=1MB");
+    kit_launch(k, "c1",
+               "seq 1 400000; echo one >&2; until [ -e go ]; do sleep 0.01; done; "
+               "seq 400001 800000; echo two >&2; exec sleep 1000");
+    expect_bounded(k, "c1", "one\n", 400000);
+    mu_auto_free char *sandbox = kit_sandbox(k, "c1");
+    mu_auto_free char *go = mu_xasprintf("%s/go", sandbox);
+    fclose(fopen(go, "w"));
+    expect_bounded(k, "c1", "one\ntwo\n", 800000);
+    assert_int_equal(kit_destroy(k, "c1"), 0);
+    kit_assert_nothing_left(k, "c1");
+}
+
+static void output_of_a_short_flood_is_bounded_too(void **state)
+{
+    kit_close(*state);
+    struct kit *k = *state = kit_open(launcher, NULL, "--max_sandbox_log_size=1MB");
+    kit_launch(k, "c1", "seq 1 400000");
+    kit_wait_exit(k, "c1");
+    struct kept r = read_kept(k, "c1");
+    expect_newest(&r, 400000);
+    free(r.text);
+    assert_int_equal(kit_destroy(k, "c1"), 0);
+}
+
 static void environment_is_exactly_what_was_given(void **state)
 {
     struct kit *k = *state;
@@ -586,6 +677,8 @@ static void user_is_switched(void **state)
     KIT_TEST(exit_status_and_output_are_kept), KIT_TEST(output_is_appended),             \
         KIT_TEST(death_by_signal_is_exact),                                              \
         KIT_TEST(a_task_gets_the_descriptor_limit_of_the_start),                         \
+        KIT_TEST(output_is_bounded_and_its_newest_part_kept),                            \
+        KIT_TEST(output_of_a_short_flood_is_bounded_too),                                \
         KIT_TEST(environment_is_exactly_what_was_given),                                 \
         KIT_TEST(descriptors_signals_and_directory_are_clean),                           \
         KIT_TEST(arguments_are_passed_as_they_are),                                      \

@@ -117,6 +117,9 @@ static void take_number(struct nat_spec *s, const struct nat_field *f)
     case NAT_KEY_FILES_HARD:
         s->files_hard = v;
         break;
+    case NAT_KEY_OUTPUT_MAX:
+        s->output_max = v;
+        break;
     case NAT_KEY_PID:
         s->pid = (int64_t)v;
         break;

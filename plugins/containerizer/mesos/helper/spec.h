@@ -49,6 +49,7 @@ struct nat_spec {
     size_t volume_count;
     uint64_t timeout_ms;
     uint64_t files_soft, files_hard; /* hard 0: not given */
+    uint64_t output_max;             /* 0: no bound */
     int64_t pid;
     uint64_t start;
     void *block;

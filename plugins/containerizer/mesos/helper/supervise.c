@@ -1,7 +1,8 @@
 /* Life of a supervisor, which is the first process of new namespaces where those can be
  * had: read the description from the plugin; make the cgroups; start the command; then
  * wait for its end, an OOM, or commands from a plugin; in the end kill what is left,
- * write the status, say so to whoever is connected, and go.
+ * write the status, say so to whoever is connected, and go. Meanwhile it bounds the
+ * output (outputs.h).
  *
  * One thread. All signals are blocked, so that whatever is sent to the agent's group or
  * session does not reach it; as first process of its PID namespace only SIGKILL from the
@@ -37,6 +38,7 @@ struct supervisor {
     struct nat_out out;
     struct nat_status status;
     struct nat_fault fault;
+    struct nat_outputs outputs;
     int state_fd, signal_fd, oom_fd;
     int start_fd; /* until the command is executed */
     pid_t self;   /* as the host sees it */
@@ -147,6 +149,7 @@ static _Noreturn void finish(struct supervisor *s)
         finish_failed(s);
     }
     end_all(s);
+    (void)nat_outputs_check(&s->outputs);
     s->status.oom |= nat_oom_kills(&s->spec) > 0;
     s->status.mem_limit_bytes = nat_memory_limit_bytes(&s->spec);
     s->status.mem_max_bytes = nat_memory_max_bytes(&s->spec);
@@ -163,7 +166,7 @@ static _Noreturn void finish(struct supervisor *s)
 
 static void on_start(struct supervisor *s)
 {
-    int rc = nat_task_fault(s->start_fd, &s->fault);
+    int rc = nat_task_fault(s->start_fd, &s->outputs, &s->fault);
     if (rc > 0) {
         return;
     }
@@ -260,7 +263,8 @@ static _Noreturn void wait_for_events(struct supervisor *s)
         for (size_t i = 0; i < NAT_CLIENTS_MAX; i++) {
             p[POLL_CLIENTS + i] = (struct pollfd){.fd = clients[i].fd, .events = POLLIN};
         }
-        if (poll(p, POLL_CLIENTS + NAT_CLIENTS_MAX, -1) < 0) {
+        int look_ms = nat_outputs_check(&s->outputs);
+        if (poll(p, POLL_CLIENTS + NAT_CLIENTS_MAX, look_ms) < 0) {
             continue; /* EINTR, after SIGSTOP and SIGCONT */
         }
         if (p[POLL_START].revents != 0) {
@@ -343,6 +347,7 @@ static int start(struct supervisor *s)
         return rc;
     }
     s->oom_fd = nat_oom_open(&s->spec);
+    nat_outputs_init(&s->outputs, s->spec.output_max);
     s->spec.flags |= NAT_FORKED;
     rc = write_record(s, start_ticks);
     if (rc < 0) {

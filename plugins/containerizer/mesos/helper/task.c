@@ -11,12 +11,18 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "groups.h"
 
-/* Pass the fault to the parent; one write of less than PIPE_BUF is whole. */
+union outputs_control {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(NAT_OUTPUTS * sizeof(int))];
+};
+
+/* Pass the fault to the parent; one write is one message. */
 static _Noreturn void child_fail(int fd, const struct nat_fault *fault)
 {
     (void)!write(fd, fault, sizeof(*fault));
@@ -66,24 +72,61 @@ static int become_user(const struct nat_spec *spec, struct nat_fault *fault)
 }
 
 /* O_NONBLOCK only for the open: a fifo that somebody put there must not hold us up. */
-static int open_output(const char *name, int to, struct nat_fault *fault)
+static int
+open_file(const char *name, int flags, struct stat *st, struct nat_fault *fault)
 {
-    const int flags = O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
-    int fd = open(name, flags, 0644);
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) < 0) {
+    const int always = O_WRONLY | O_CREAT | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
+    int fd = open(name, always | flags, 0644);
+    if (fd < 0 || fstat(fd, st) < 0) {
         return nat_fault_set(fault, errno, "open '%s' in the sandbox", name);
     }
-    if (!S_ISREG(st.st_mode)) {
+    if (!S_ISREG(st->st_mode)) {
         return nat_fault_set(fault, 0, "'%s' in the sandbox is not a regular file", name);
+    }
+    return fd;
+}
+
+/* *out_control is for the supervisor, which writes into the midst of the file. */
+static int
+open_output(const char *name, int to, int *out_control, struct nat_fault *fault)
+{
+    struct stat st, same;
+    int fd = open_file(name, O_APPEND, &st, fault);
+    int control = fd < 0 ? -1 : open_file(name, 0, &same, fault);
+    if (control < 0) {
+        return -1;
+    }
+    if (st.st_dev != same.st_dev || st.st_ino != same.st_ino) {
+        return nat_fault_set(fault, 0, "'%s' in the sandbox was replaced", name);
     }
     if (fcntl(fd, F_SETFL, O_APPEND) < 0 || dup2(fd, to) < 0) {
         return nat_fault_set(fault, errno, "open '%s' in the sandbox", name);
     }
+    *out_control = control;
     return 0;
 }
 
-static int open_stdio(const struct nat_spec *spec, struct nat_fault *fault)
+/* The supervisor gets descriptors that were opened with the user's rights: a name in the
+ * sandbox may lead anywhere by the time when it would open it itself. */
+static int pass_outputs(int fd, const int controls[NAT_OUTPUTS], struct nat_fault *fault)
+{
+    char byte = 0;
+    struct iovec data = {.iov_base = &byte, .iov_len = 1};
+    union outputs_control control = {0};
+    struct msghdr m = {.msg_iov = &data,
+                       .msg_iovlen = 1,
+                       .msg_control = control.bytes,
+                       .msg_controllen = sizeof(control.bytes)};
+    struct cmsghdr *head = CMSG_FIRSTHDR(&m);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(NAT_OUTPUTS * sizeof(int));
+    memcpy(CMSG_DATA(head), controls, NAT_OUTPUTS * sizeof(int));
+    return sendmsg(fd, &m, 0) < 0 ? nat_fault_set(fault, errno, "pass the output files")
+                                  : 0;
+}
+
+static int open_stdio(const struct nat_spec *spec, int fault_fd, struct nat_fault *fault)
 {
     if (chdir(spec->sandbox) < 0) {
         return nat_fault_set(fault, errno, "enter sandbox '%s'", spec->sandbox);
@@ -92,8 +135,12 @@ static int open_stdio(const struct nat_spec *spec, struct nat_fault *fault)
     if (null < 0 || dup2(null, STDIN_FILENO) < 0) {
         return nat_fault_set(fault, errno, "open '/dev/null'");
     }
-    int rc = open_output("stdout", STDOUT_FILENO, fault);
-    return rc < 0 ? rc : open_output("stderr", STDERR_FILENO, fault);
+    int controls[NAT_OUTPUTS];
+    if (open_output("stdout", STDOUT_FILENO, &controls[0], fault) < 0 ||
+        open_output("stderr", STDERR_FILENO, &controls[1], fault) < 0) {
+        return -1;
+    }
+    return spec->output_max > 0 ? pass_outputs(fault_fd, controls, fault) : 0;
 }
 
 /* In namespaces the command leads a session of its own. Without them it stays in the
@@ -127,7 +174,7 @@ static _Noreturn void child_main(const struct nat_spec *spec, const struct child
     if (nat_groups_enter(spec, a->is_in_v2, &fault) < 0 ||
         limit_files(spec, &fault) < 0 || become_user(spec, &fault) < 0 ||
         separate(spec, a->supervisor, &fault) < 0 || /* a new user clears PDEATHSIG */
-        open_stdio(spec, &fault) < 0) {
+        open_stdio(spec, a->fault_fd, &fault) < 0) {
         child_fail(a->fault_fd, &fault);
     }
     environ = spec->envp; /* where execvp looks for PATH */
@@ -140,8 +187,8 @@ static _Noreturn void child_main(const struct nat_spec *spec, const struct child
 pid_t nat_task_fork(const struct nat_spec *spec, int *out_fd, struct nat_fault *fault)
 {
     int fds[2];
-    if (pipe2(fds, O_CLOEXEC) < 0) {
-        return nat_fault_set(fault, errno, "pipe");
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0) {
+        return nat_fault_set(fault, errno, "socketpair");
     }
     struct child_args args = {.supervisor = getpid(), .fault_fd = fds[1]};
     int group_fd = nat_groups_open_v2(spec->cgroups, spec->cgroup_count);
@@ -162,14 +209,36 @@ pid_t nat_task_fork(const struct nat_spec *spec, int *out_fd, struct nat_fault *
     return pid;
 }
 
-/* Read what the child said. */
-int nat_task_fault(int fd, struct nat_fault *fault)
+static void take_outputs(struct msghdr *m, struct nat_outputs *outputs)
 {
-    ssize_t n = read(fd, fault, sizeof(*fault));
+    struct cmsghdr *head = CMSG_FIRSTHDR(m);
+    int fds[NAT_OUTPUTS];
+    if (head != NULL && head->cmsg_type == SCM_RIGHTS &&
+        head->cmsg_len == CMSG_LEN(sizeof(fds))) {
+        memcpy(fds, CMSG_DATA(head), sizeof(fds));
+        nat_outputs_take(outputs, fds);
+    }
+}
+
+/* Read what the child said. */
+int nat_task_fault(int fd, struct nat_outputs *outputs, struct nat_fault *fault)
+{
+    struct iovec data = {.iov_base = fault, .iov_len = sizeof(*fault)};
+    union outputs_control control;
+    struct msghdr m = {.msg_iov = &data,
+                       .msg_iovlen = 1,
+                       .msg_control = control.bytes,
+                       .msg_controllen = sizeof(control.bytes)};
+    ssize_t n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
     if (n == 0) {
         return 0;
     }
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) {
+        return 1;
+    }
+    if (n == 1) {
+        *fault = (struct nat_fault){0};
+        take_outputs(&m, outputs);
         return 1;
     }
     if (n != (ssize_t)sizeof(*fault)) {

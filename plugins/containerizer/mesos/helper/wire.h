@@ -57,6 +57,7 @@ enum nat_key {
     NAT_KEY_TIMEOUT_MS, /* of NAT_CLEAN: how long to try */
     NAT_KEY_FILES_SOFT, /* RLIMIT_NOFILE of the command */
     NAT_KEY_FILES_HARD,
+    NAT_KEY_OUTPUT_MAX, /* bytes of stdout and of stderr that are kept */
     NAT_KEY_SIGNAL = 32,
     NAT_KEY_PID,
     NAT_KEY_TEXT,
