@@ -35,6 +35,7 @@ static void load_task(struct scheduler *s, const struct scheduler_task_record *r
     struct sched_task *t = task_add(s, app_make(s, r->app_id), r->id.s);
     t->version_ms = r->version_ms;
     t->staged_ms = r->staged_ms;
+    s->last_task_ms = r->staged_ms > s->last_task_ms ? r->staged_ms : s->last_task_ms;
     t->started_ms = r->started_ms;
     t->agent_id = r->agent_id;
     t->host = mu_xstrdup(r->host != NULL ? r->host : "");

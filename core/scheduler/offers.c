@@ -164,7 +164,7 @@ make_task(struct scheduler *s, struct sched_app *a, const struct sched_offer *o)
     struct sched_task *t = task_add(s, a, id.s);
     t->def = mu_app_ref(a->launch.def);
     t->version_ms = t->def->version_ms;
-    t->staged_ms = s->now.wall_ms;
+    t->staged_ms = s->last_task_ms;
     t->agent_id = o->offer.agent_id;
     t->host = mu_xstrdup(o->offer.hostname);
     t->ip = mu_xstrdup(o->offer.ip);

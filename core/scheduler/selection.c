@@ -22,14 +22,17 @@ uint32_t selection_rank(uint32_t task_state)
     return n;
 }
 
-/* Instances that never started are the youngest of all. */
+/* Instances that never started are the youngest of all. Among the others the order of
+ * launching decides: when they started is told by the clocks of their agents. */
 static int compare_age(const struct selection_item *x, const struct selection_item *y)
 {
-    int64_t a = x->started_ms != 0 ? x->started_ms : INT64_MAX;
-    int64_t b = y->started_ms != 0 ? y->started_ms : INT64_MAX;
+    if ((x->started_ms != 0) != (y->started_ms != 0)) {
+        return x->started_ms != 0 ? -1 : 1;
+    }
+    int64_t a = x->staged_ms, b = y->staged_ms;
     if (a == b) {
-        a = x->staged_ms;
-        b = y->staged_ms;
+        a = x->started_ms;
+        b = y->started_ms;
     }
     return a < b ? -1 : a > b;
 }

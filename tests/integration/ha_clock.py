@@ -16,8 +16,8 @@ from ha_story import logged, processor_ticks
 DAY_S = 86400
 LOOK_S = 3  # how long processes are watched for work that nobody asked for
 LIBRARY = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
-# One app whose task must not be touched, and one that is scaled: which of its tasks is the youngest, and goes, the agents' clocks say.
-STAYS, SCALED = "stays", "scaled"
+# The app that is scaled to two and back: the first of its tasks must not be touched, whatever the agents' clocks say.
+APP = "stays"
 COMMAND = "exec sleep 1000000"  # one process for as long as the task lives
 
 
@@ -65,16 +65,15 @@ def jump(c, node, offset_s):
 
 
 def begin(c):
-    for app in (STAYS, SCALED):
-        c.accepted("POST", "/v2/apps", {**NATIVE, "id": app, "cmd": COMMAND})
-        c.wait_running(app, 1)
+    c.accepted("POST", "/v2/apps", {**NATIVE, "id": APP, "cmd": COMMAND})
+    c.wait_running(APP, 1)
     c.wait_quiet()
     return what_runs(c)
 
 
 def what_runs(c):
-    """The task of the app that is left alone, and its processes."""
-    want = identities(c, STAYS)
+    """The first task of the app, and its processes."""
+    want = identities(c, APP)
     (task,) = want[0]
     pids = cluster.processes_with(task)
     check(pids, "the task has processes", task)
@@ -82,7 +81,7 @@ def what_runs(c):
 
 
 def wait_what_runs(c, want):
-    wait_identities(c, want[0], STAYS)
+    wait_identities(c, want[0], APP)
     check(what_runs(c)[1] == want[1], "its processes are the same", want, what_runs(c))
 
 
@@ -93,13 +92,13 @@ def version_of(c, app):
 def scales(c):
     """To two and back; each change is newer than all before it."""
     for count in (2, 1):
-        before = c.get(f"/v2/apps/{SCALED}/versions")["versions"]
-        check(version_of(c, SCALED) == max(before), "the newest version is the app's", before)
-        c.accepted("PUT", f"/v2/apps/{SCALED}", {"instances": count})
-        c.wait_running(SCALED, count)
+        before = c.get(f"/v2/apps/{APP}/versions")["versions"]
+        check(version_of(c, APP) == max(before), "the newest version is the app's", before)
+        c.accepted("PUT", f"/v2/apps/{APP}", {"instances": count})
+        c.wait_running(APP, count)
         c.wait_quiet()
-        after = c.get(f"/v2/apps/{SCALED}/versions")["versions"]
-        check(version_of(c, SCALED) == max(after) > max(before), "a new version is newer than those before it", before, after)
+        after = c.get(f"/v2/apps/{APP}/versions")["versions"]
+        check(version_of(c, APP) == max(after) > max(before), "a new version is newer than those before it", before, after)
 
 
 def nobody_is_busy(c):

@@ -334,6 +334,16 @@ static void youngest_go_first(void **state)
     assert_victims(make_app("/a", 0), i, 3, 0, "r3,r2,r1");
 }
 
+/* When a task started is told by its agent's clock, which may be wrong by a day. */
+static void the_order_of_launching_decides(void **state)
+{
+    (void)state;
+    struct selection_item i[] = {item("first", 1), item("second", 2), item("third", 3)};
+    i[0].started_ms = 9;
+    i[2].started_ms = 5;
+    assert_victims(make_app("/a", 0), i, 3, 1, "third,second");
+}
+
 static void oldest_go_first_when_asked(void **state)
 {
     (void)state;
@@ -433,6 +443,7 @@ int main(void)
         cmocka_unit_test(restart_arithmetic_follows_the_vectors),
         cmocka_unit_test(nothing_is_killed_to_scale_up),
         cmocka_unit_test(youngest_go_first),
+        cmocka_unit_test(the_order_of_launching_decides),
         cmocka_unit_test(oldest_go_first_when_asked),
         cmocka_unit_test(never_started_is_the_youngest),
         cmocka_unit_test(listed_go_even_when_the_count_is_right),
