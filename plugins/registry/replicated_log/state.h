@@ -13,8 +13,9 @@ struct rlog_state {
 
 /* A zeroed struct is an empty state. */
 void rlog_state_release(struct rlog_state *s);
-/* Add one record of the log. Errors: as of rlog_decode, and MU_E_CORRUPT for an epoch
- * that goes back or a batch that is not of the current epoch. */
+/* Add one record of the log. What is of an earlier epoch than the last epoch record
+ * changes nothing. Errors: as of rlog_decode, and MU_E_CORRUPT for a batch of an epoch
+ * that has not begun. */
 MU_NODISCARD int rlog_state_replay(struct rlog_state *s,
                                    const void *data,
                                    size_t len,

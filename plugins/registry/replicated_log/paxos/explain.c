@@ -1,0 +1,86 @@
+/* What a replica waits for, in an operator's words. */
+#include <inttypes.h>
+
+#include "internal.h"
+
+static void name_away(const struct paxos *p, struct mu_buf *out)
+{
+    const char *before = " (";
+    for (uint32_t i = 0; i < p->members.count; i++) {
+        const struct paxos_member *m = &p->members.v[i];
+        if (!paxos_is_up(p, m->id)) {
+            mu_buf_printf(out, "%s%s is away", before, m->address);
+            before = ", ";
+        }
+    }
+    if (before[0] == ',') {
+        mu_buf_putc(out, ')');
+    }
+}
+
+static uint32_t reachable(const struct paxos *p)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < p->members.count; i++) {
+        n += paxos_is_up(p, p->members.v[i].id);
+    }
+    return n;
+}
+
+static void explain_start(const struct paxos *p, struct mu_buf *out)
+{
+    uint32_t seen = 1, all = 2 * p->quorum - 1, voting = 0;
+    for (size_t i = 0; i < p->peer_count; i++) {
+        seen += p->peers[i].up;
+        voting += p->peers[i].up && p->peers[i].status == PAXOS_VOTING;
+        if (p->peers[i].up && p->peers[i].quorum != 0 &&
+            p->peers[i].quorum != p->quorum) {
+            mu_buf_printf(out,
+                          "%s has --quorum=%u, this master --quorum=%u: give all masters "
+                          "the same; ",
+                          p->peers[i].address, p->peers[i].quorum, p->quorum);
+        }
+    }
+    if (voting > 0) {
+        mu_buf_printf(out,
+                      "%u of %u replicas have the log, and %u are needed to go on: start "
+                      "the others, or, when their disks are lost, copy the directory "
+                      "replicated_log of the last leader to them",
+                      voting, all, p->quorum);
+    } else if (seen > all) {
+        mu_buf_printf(
+            out,
+            "%u masters are there, --quorum=%u is for %u: stop one, or give all "
+            "of them a larger quorum",
+            seen, p->quorum, all);
+    } else {
+        mu_buf_printf(out,
+                      "%u of %u masters are there: a new log begins when all %u that "
+                      "--quorum=%u expects have been there at once",
+                      seen, all, all, p->quorum);
+    }
+}
+
+void paxos_explain(const struct paxos *p, struct mu_buf *out)
+{
+    if (p->failed != 0) {
+        mu_buf_printf(out, "the log cannot be written: %s", mu_strerror(p->failed));
+    } else if (p->status == PAXOS_EMPTY || p->status == PAXOS_STARTING) {
+        explain_start(p, out);
+    } else if (p->co.state != PAXOS_IDLE && coordinator_is_busy(p) &&
+               reachable(p) < p->members.quorum) {
+        mu_buf_printf(out, "cannot write: %u of %u replicas answer, %u are needed",
+                      reachable(p), p->members.count, p->members.quorum);
+        name_away(p, out);
+    } else if (p->co.state == PAXOS_PROMISING || p->co.state == PAXOS_SETTLING) {
+        mu_buf_printf(out, "the promises or votes of %u of %u replicas are awaited",
+                      p->members.quorum, p->members.count);
+        name_away(p, out);
+    } else if (p->co.state == PAXOS_FETCHING || p->fetch.active) {
+        mu_buf_printf(out, "catching up with the others, at position %" PRIu64,
+                      p->committed);
+    } else if (p->status == PAXOS_RECOVERING) {
+        mu_buf_puts(out, "it has read the log and waits for the leading master to take "
+                         "it in");
+    }
+}

@@ -1,0 +1,246 @@
+/* How a replica comes to vote: the first start of a log, and a new replica of an old one.
+ * See docs/replicated-log.md, "States of a replica". */
+#include <inttypes.h>
+#include <string.h>
+
+#include <muster/log.h>
+
+#include "internal.h"
+
+#define ASK_MS 500u
+#define WARN_MS 30000u
+
+static void store_status(struct paxos *p, uint8_t status)
+{
+    p->status = status;
+    const struct paxos_entry e = {
+        .kind = PAXOS_ENTRY_STATUS, .status = status, .members = p->members};
+    paxos_store(p, &e, PAXOS_PENDING_STATUS)->status = status;
+}
+
+static void begin_alone(struct paxos *p)
+{
+    p->members = (struct paxos_members){.quorum = 1};
+    (void)paxos_members_add(&p->members, p->id, p->address); /* it is empty */
+    store_status(p, PAXOS_VOTING);
+}
+
+void join_start(struct paxos *p)
+{
+    if (p->is_new) {
+        const struct paxos_entry e = {.kind = PAXOS_ENTRY_IDENTITY, .id = p->id};
+        (void)paxos_store(p, &e, PAXOS_PENDING_NONE);
+    }
+    if (p->status == PAXOS_EMPTY && p->quorum == 1) {
+        begin_alone(p);
+    }
+}
+
+void join_members_changed(struct paxos *p)
+{
+    coordinator_members_changed(p);
+    bool is_member = paxos_members_find(&p->members, p->id) >= 0;
+    if (is_member && p->status != PAXOS_VOTING) {
+        p->status = p->told_status = PAXOS_VOTING; /* the entry itself is the record */
+        if (p->fx != NULL) {
+            paxos_log(p, MU_INFO, "this replica votes now: position=%" PRIu64,
+                      p->committed);
+        }
+    } else if (!is_member && p->status == PAXOS_VOTING) {
+        p->status = p->told_status = PAXOS_RECOVERING;
+        if (p->fx != NULL) {
+            paxos_log(p, MU_WARN,
+                      "this replica was replaced by another one and votes no more: "
+                      "position=%" PRIu64,
+                      p->committed);
+        }
+    }
+}
+
+/* ---- asking ---- */
+
+void join_on_ask(struct paxos *p, uint64_t from, const struct paxos_message *m)
+{
+    (void)m;
+    struct paxos_message answer = {.type = PAXOS_MSG_STATUS,
+                                   .status = p->told_status,
+                                   .quorum = p->quorum,
+                                   .committed = p->committed};
+    if (p->members.count > 0) {
+        answer.members = paxos_members_copy(&p->members);
+    }
+    paxos_send(p, from, &answer);
+    paxos_message_release(&answer);
+}
+
+void join_on_status(struct paxos *p, uint64_t from, const struct paxos_message *m)
+{
+    struct paxos_peer *peer = paxos_peer(p, from);
+    if (peer == NULL) {
+        return;
+    }
+    peer->heard_ms = p->now_ms;
+    peer->status = m->status;
+    peer->quorum = m->quorum;
+    peer->committed = m->committed;
+    peer->set = m->members == NULL ? (struct paxos_members){0} : *m->members;
+}
+
+static bool is_fresh(const struct paxos *p, const struct paxos_peer *peer)
+{
+    return peer->up && peer->heard_ms != 0 &&
+           p->now_ms - peer->heard_ms < PAXOS_ANSWER_AGE_MS;
+}
+
+/* ---- deciding ---- */
+
+struct census {
+    uint32_t seen, voting, blank; /* with this one; blank: empty or starting */
+    uint32_t other_quorum;
+    const struct paxos_peer *voter; /* one of them, that knows most */
+};
+
+static struct census count(struct paxos *p)
+{
+    struct census c = {.seen = 1, .blank = 1};
+    for (size_t i = 0; i < p->peer_count; i++) {
+        const struct paxos_peer *peer = &p->peers[i];
+        if (!is_fresh(p, peer)) {
+            continue;
+        }
+        c.seen++;
+        c.voting += peer->status == PAXOS_VOTING;
+        c.blank += peer->status == PAXOS_EMPTY || peer->status == PAXOS_STARTING;
+        c.other_quorum += peer->quorum != p->quorum;
+        if (peer->status == PAXOS_VOTING &&
+            (c.voter == NULL || peer->committed > c.voter->committed)) {
+            c.voter = peer;
+        }
+    }
+    return c;
+}
+
+static void collect(struct paxos *p, struct paxos_members *set)
+{
+    *set = (struct paxos_members){.quorum = p->quorum};
+    (void)paxos_members_add(set, p->id, p->address); /* it is empty */
+    for (size_t i = 0; i < p->peer_count; i++) {
+        const struct paxos_peer *peer = &p->peers[i];
+        if (is_fresh(p, peer)) { /* as many as were counted */
+            (void)paxos_members_add(set, peer->id, peer->address);
+        }
+    }
+}
+
+/* Of those that started with this one: do all say the same? */
+static bool all_agree(struct paxos *p)
+{
+    for (uint32_t i = 0; i < p->members.count; i++) {
+        const struct paxos_peer *peer = paxos_peer(p, p->members.v[i].id);
+        bool same = peer != NULL && is_fresh(p, peer) && peer->status == PAXOS_STARTING &&
+                    paxos_members_same_ids(&peer->set, &p->members);
+        if (!same && p->members.v[i].id != p->id) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Somebody votes, and this one is among the members: all have agreed once. It has not
+ * voted yet, so it is a member that is behind. */
+static bool is_awaited(struct paxos *p)
+{
+    for (size_t i = 0; i < p->peer_count; i++) {
+        const struct paxos_peer *peer = &p->peers[i];
+        if (is_fresh(p, peer) && peer->status == PAXOS_VOTING &&
+            paxos_members_find(&peer->set, p->id) >= 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void recover_from_others(struct paxos *p, const struct census *c)
+{
+    paxos_log(p, MU_INFO,
+              "the log exists already: this replica learns it from the others, then it "
+              "votes: voting=%u",
+              c->voting);
+    p->members = (struct paxos_members){0};
+    store_status(p, PAXOS_RECOVERING);
+}
+
+static void decide(struct paxos *p)
+{
+    struct census c = count(p);
+    uint32_t all = 2 * p->quorum - 1;
+    if (c.voting >= p->quorum || is_awaited(p)) {
+        recover_from_others(p, &c);
+    } else if (p->status == PAXOS_STARTING && all_agree(p)) {
+        paxos_log(p, MU_INFO, "a new log begins: replicas=%u quorum=%u", p->members.count,
+                  p->quorum);
+        store_status(p, PAXOS_VOTING);
+    } else if (c.blank == all && c.seen == all && c.other_quorum == 0) {
+        struct paxos_members set;
+        collect(p, &set);
+        /* Whoever is missing in the new set could have voted in the old one: as long as
+         * they are no quorum they have chosen nothing. */
+        uint32_t gone = 0;
+        for (uint32_t i = 0; i < p->members.count; i++) {
+            gone += paxos_members_find(&set, p->members.v[i].id) < 0;
+        }
+        if (!paxos_members_same_ids(&set, &p->members) && gone < p->quorum) {
+            p->members = set;
+            store_status(p, PAXOS_STARTING);
+        }
+    }
+}
+
+static void ask_to_join(struct paxos *p)
+{
+    if (p->members.count == 0) {
+        struct census c = count(p);
+        if (c.voter != NULL) {
+            catchup_need(p, c.voter->committed, c.voter->id); /* the members at least */
+        }
+        return;
+    }
+    bool knows_leader =
+        p->leader.heard_ms != 0 && p->now_ms - p->leader.heard_ms < PAXOS_ANSWER_AGE_MS;
+    if (!knows_leader || p->committed < p->leader.committed ||
+        p->now_ms - p->asked_join_ms < PAXOS_RESEND_MS) {
+        return;
+    }
+    p->asked_join_ms = p->now_ms;
+    struct paxos_members self = {.quorum = p->quorum};
+    (void)paxos_members_add(&self, p->id, p->address); /* it is empty */
+    struct paxos_message m = {.type = PAXOS_MSG_JOIN,
+                              .members = paxos_members_copy(&self)};
+    paxos_send(p, p->leader.peer, &m);
+    paxos_message_release(&m);
+}
+
+void join_tick(struct paxos *p)
+{
+    if (p->status == PAXOS_VOTING || p->told_status != p->status) {
+        return;
+    }
+    if (p->asked_status_ms == 0 || p->now_ms - p->asked_status_ms >= ASK_MS) {
+        p->asked_status_ms = p->now_ms;
+        struct paxos_message m = {.type = PAXOS_MSG_STATUS_ASK, .quorum = p->quorum};
+        paxos_send_all(p, &m);
+    }
+    if (p->status == PAXOS_RECOVERING) {
+        ask_to_join(p);
+    } else {
+        decide(p);
+    }
+    if (p->status != PAXOS_VOTING && p->now_ms - p->warned_ms >= WARN_MS) {
+        p->warned_ms = p->now_ms;
+        struct mu_buf why;
+        mu_buf_init(&why, 1024);
+        paxos_explain(p, &why);
+        paxos_log(p, MU_WARN, "this replica does not vote yet: %s", mu_buf_str(&why));
+        mu_buf_release(&why);
+    }
+}
