@@ -42,6 +42,7 @@ struct rt_host {
     struct uv_loop_s *loop;
     uv_thread_t thread;
     char *work_dir;
+    char *master_address;
     uint64_t descriptors_soft, descriptors_hard;
     struct rt_log log;
     void (*on_failed)(void *arg, const char *plugin, const struct mu_error *err);
@@ -277,6 +278,17 @@ host_descriptor_limit(const struct mu_host *h, uint64_t *out_soft, uint64_t *out
     return true;
 }
 
+static const char *host_master_address(const struct mu_host *h)
+{
+    return host_of(h)->master_address;
+}
+
+void rt_host_set_master_address(struct rt_host *host, const char *address)
+{
+    free(host->master_address);
+    host->master_address = mu_xstrdup(address);
+}
+
 static const struct mu_host host_table = {
     .struct_size = sizeof(struct mu_host),
     .abi_major = MU_ABI_MAJOR,
@@ -315,6 +327,7 @@ static const struct mu_host host_table = {
     .work_dir = host_work_dir,
     .http_error_body = host_http_error_body,
     .descriptor_limit = host_descriptor_limit,
+    .master_address = host_master_address,
 };
 
 const struct mu_host *rt_host_view(struct rt_host *host, const char *plugin)
@@ -399,6 +412,7 @@ static void maybe_closed(struct rt_host *host)
     }
     rt_metrics_destroy(host->metrics);
     free(host->work_dir);
+    free(host->master_address);
     mu_cb cb = host->closed_cb;
     void *arg = host->closed_arg;
     host->magic = 0;

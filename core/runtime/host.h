@@ -42,6 +42,9 @@ size_t rt_host_timer_count(const struct rt_host *host);
 struct http_server;
 void rt_host_set_http_server(struct rt_host *host, struct http_server *server);
 
+/* Before plugins are started; copied. */
+void rt_host_set_master_address(struct rt_host *host, const char *address);
+
 /* Called at the begin of each metrics_each, to set the gauges that are not kept up to
  * date all the time (rt_host_gauge). NULL: none. */
 void rt_host_set_metrics_source(struct rt_host *host,

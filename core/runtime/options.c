@@ -282,31 +282,24 @@ static void check_zk(struct check *c, const struct options_selection *plugins)
 }
 
 /* Other masters could not read what the log of this one says. */
-static void check_log_is_alone(struct check *c, const char *flag, const char *registry)
+static void check_log_is_shared(struct check *c)
 {
-    if (strcmp(registry, "replicated_log") == 0) {
-        complain(c,
-                 "--%s=replicated_log: the log is not replicated between masters yet, so "
-                 "it cannot be used with an election between them; use --registry=zk "
-                 "(the default), or "
-                 "--registry=in_memory, with which agents bring their state back and "
-                 "--app_registry=zk (its default then) keeps the apps",
-                 flag);
+    if (!mu_flags_is_set(c->flags, "quorum") || mu_flags_int(c->flags, "quorum") < 2) {
+        complain(c, "registry replicated_log with an election between masters needs "
+                    "--quorum: 2 for three masters, 3 for five (or use --registry=zk, "
+                    "the default, which needs none)");
     }
 }
 
 static void check_registries(struct check *c, const struct options_selection *plugins)
 {
     MU_PRE(plugins->registry != NULL && plugins->app_registry != NULL);
-    if (plugins->election != NULL && strcmp(plugins->election, "in_memory") != 0) {
-        check_log_is_alone(c, "registry", plugins->registry);
-        if (strcmp(plugins->registry, plugins->app_registry) != 0) {
-            check_log_is_alone(c, "app_registry", plugins->app_registry);
-        }
-        return;
-    }
     bool has_log = strcmp(plugins->registry, "replicated_log") == 0 ||
                    strcmp(plugins->app_registry, "replicated_log") == 0;
+    if (has_log && plugins->election != NULL &&
+        strcmp(plugins->election, "in_memory") != 0) {
+        check_log_is_shared(c);
+    }
     if (has_log && mu_flags_string(c->flags, "work_dir") == NULL) {
         complain(c, "--work_dir needed for replicated log based registry");
     }

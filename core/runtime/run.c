@@ -336,6 +336,9 @@ static void make_master(struct run *r)
         .app_port = rt->marathon_port,
         .version = MUSTER_VERSION,
     };
+    char address[MEMBER_ADDRESS_MAX];
+    member_address(&r->self, address);
+    rt_host_set_master_address(rt->rt, address);
     struct master_config machine = {
         .hostname = o->hostname,
         .ip = o->advertise_ip,

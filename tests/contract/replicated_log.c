@@ -139,12 +139,14 @@ static void refused_to_create(const char *quorum, const char *why)
     assert_int_equal(mu_flags_assign(kit.flags, "quorum", "1", &err), 0);
 }
 
-static void quorum_other_than_one_is_refused_with_the_way_out(void **state)
+static void a_quorum_without_other_masters_is_refused_with_the_way_out(void **state)
 {
     (void)state;
-    refused_to_create("2", "use --quorum=1");
-    refused_to_create("0", "at least 1");
-    refused_to_create("-1", "at least 1");
+    refused_to_create("2", "--quorum=2 is for 3 masters");
+    refused_to_create("2", "--log_peers=HOST:PORT");
+    refused_to_create("0", "1 for one master");
+    refused_to_create("-1", "1 for one master");
+    refused_to_create("9", "up to 8");
 }
 
 static void missing_work_dir_is_named(void **state)
@@ -456,7 +458,7 @@ int main(int argc, char **argv)
     }
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(quorum_other_than_one_is_refused_with_the_way_out),
+        TEST(a_quorum_without_other_masters_is_refused_with_the_way_out),
         TEST(missing_work_dir_is_named),
         TEST(directory_that_cannot_be_made_is_named),
         TEST(second_instance_on_one_work_dir_is_refused),

@@ -50,14 +50,14 @@ class Node(cluster.Process):
 
 
 class HaCluster:
-    def __init__(self, masters=2, agents=1, docker=None, flags=(), agent_flags=(), ports=None, hosts_=False, auths=(), servers=None):
+    def __init__(self, masters=2, agents=1, docker=None, flags=(), agent_flags=(), ports=None, hosts_=False, auths=(), servers=None, registry=("in_memory", 1)):
         """auths: each master's "user:password" for ZooKeeper. hosts_: each in a network namespace of its own, so that the network between them can be hurt.
-        servers: where the nodes look for ZooKeeper ("host:port,...")."""
+        servers: where the nodes look for ZooKeeper ("host:port,..."). registry: its name, and the quorum."""
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="muster-ha-"))
         self.zk = ZooKeepers()
         self.path = "/muster-" + self.dir.name  # one path for each cluster: servers are shared by the tests of a run
         self.url = f"zk://{servers}{self.path}" if servers else self.zk.url(self.path, hosts.BASE if hosts_ else "127.0.0.1")
-        self.auths = auths
+        self.auths, self.registry = auths, registry
         self.docker = cluster.DOCKER_SOCKET if docker is None else docker
         self.hosts = hosts.make(masters + agents) if hosts_ else [None] * (masters + agents)
         ports = ports or cluster.free_ports(2 * masters + agents)
@@ -68,8 +68,8 @@ class HaCluster:
         host = self.hosts[i]
         ip = host.ip if host else "127.0.0.1"
         url = self.url.replace("zk://", f"zk://{self.auths[i]}@") if self.auths else self.url
-        words = ["master", f"--ip={ip}", f"--hostname={ip}", f"--port={port}", f"--marathon_port={api}", f"--zk={url}", "--quorum=1",
-                 "--registry=in_memory", f"--work_dir={self.dir}/master{i}", *flags]
+        words = ["master", f"--ip={ip}", f"--hostname={ip}", f"--port={port}", f"--marathon_port={api}", f"--zk={url}", f"--quorum={self.registry[1]}",
+                 f"--registry={self.registry[0]}", f"--work_dir={self.dir}/master{i}", *flags]
         return Node(f"master{i}", words, self.dir / f"master{i}.log", port, api, host)
 
     def _agent(self, i, port, host, flags):

@@ -35,13 +35,14 @@ ARROWS = {
                      ("uv.h", "ltdl.h", "curl/", "llhttp.h", "zlib.h", "jansson.h")),
 }
 # What two plugins share: the ZooKeeper session, which election and registry both stand on.
-SHARED = {"plugins/election/zk": "plugins/zk", "plugins/registry/zk": "plugins/zk"}
+SHARED = {folder: "plugins/zk" for folder in ("plugins/election/zk", "plugins/registry/zk", "plugins/registry/replicated_log")}
 # Plugins: the one library each exists for, beside jansson in codec*.c. Plugins that watch
 # sockets or processes use the host's loop.
 PLUGIN_LIBRARIES = {
     "plugins/zk": ("zookeeper/", "uv.h"),
     "plugins/election/zk": ("zookeeper/",),
     "plugins/registry/zk": ("zookeeper/",),
+    "plugins/registry/replicated_log": ("zookeeper/",),
     "plugins/containerizer/mesos": ("uv.h",),
     "plugins/containerizer/docker": ("uv.h",),
     "plugins/registry/replicated_log": ("uv.h",),

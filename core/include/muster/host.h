@@ -175,6 +175,11 @@ struct mu_host {
     bool (*descriptor_limit)(const struct mu_host *h,
                              uint64_t *out_soft,
                              uint64_t *out_hard);
+
+    /* Where other masters reach this one: "host:port" of the listener "master", as
+     * advertised. NULL: this process is no master. Borrowed, constant once plugins are
+     * started. */
+    const char *(*master_address)(const struct mu_host *h);
 };
 
 MU_EXTERN_C_END

@@ -13,6 +13,7 @@
 
 #define RLOG_EPOCH_BYTES 9u
 #define RLOG_BATCH_HEAD_BYTES 13u
+#define RLOG_BATCH_MAX (MU_JOURNAL_RECORD_MAX - 1024u) /* with what stands around it */
 #define RLOG_OP_BYTES(key_len, value_len) (7u + (key_len) + 1u + (value_len))
 
 enum rlog_kind { RLOG_EPOCH = 'E', RLOG_BATCH = 'B' };

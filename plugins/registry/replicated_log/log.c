@@ -1,10 +1,4 @@
-/* See log.h.
- *
- * The state is changed when a record is handed to the journal, not when it is durable: a
- * rewrite must hold every batch that stands before it in the journal's queue. Nobody sees
- * the difference: entries are given out by recover only, whose own record is durable
- * last, and after a failure of the journal the state is not given out at all.
- */
+/* See log.h. The driver of the machine comes first, the requests behind it. */
 #include "log.h"
 
 #include <errno.h>
@@ -20,6 +14,7 @@ struct mu_registry_store {
     struct rlog_log *log;
     const struct mu_registry_events *events;
     void *arg;
+    uint64_t epoch;
     bool is_recovered; /* has been the writer */
     bool owes_fenced;
     bool is_closing;
@@ -31,8 +26,10 @@ struct rlog_request {
     struct rlog_request *next;
     enum request_kind kind;
     struct mu_registry_store *store;
-    bool is_ready; /* its record is durable, or it has none */
+    uint64_t token; /* of a recovery or a commit */
+    bool is_started, is_ready;
     int status;
+    char *text; /* NULL: that of the status */
     mu_registry_entry_cb on_entry;
     mu_registry_done_cb done;
     mu_cb closed;
@@ -40,31 +37,207 @@ struct rlog_request {
 };
 
 struct replay {
-    struct rlog_state *state;
+    struct paxos *machine;
     int status;
     struct mu_error *err;
 };
 
-static const char *text_of(const struct rlog_log *log, int status)
+struct rewrite {
+    struct rlog_log *log;
+    bool is_needed;
+};
+
+static void step(struct rlog_log *log, struct paxos_event *ev);
+static void drain(struct rlog_log *log);
+static void on_turn(void *arg);
+
+static void answer_later(struct rlog_log *log)
 {
-    if (status == 0) {
-        return NULL;
+    if (log->turn == NULL) {
+        log->turn = log->host->timer_start(log->host, 0, on_turn, log);
     }
-    return status == log->status ? log->error.text : mu_strerror(status);
 }
 
-static void fail(struct rlog_log *log, int status)
+/* ---- the machine's world ---- */
+
+static void on_durable(void *arg, int status)
 {
-    if (log->status < 0) {
+    struct rlog_log *log = arg;
+    struct paxos_event ev = {.type = PAXOS_EV_DURABLE, .status = status};
+    step(log, &ev);
+    drain(log);
+}
+
+static void on_rewritten(void *arg, int status)
+{
+    struct rewrite *r = arg;
+    struct rlog_log *log = r->log;
+    bool is_needed = r->is_needed;
+    free(r);
+    log->host->log(log->host, status < 0 ? MU_WARN : MU_INFO,
+                   status < 0 ? "the registry's log could not be rewritten"
+                              : "the registry's log was rewritten",
+                   "path=%s bytes=%" PRIu64 " error=%s", log->path,
+                   log->host->journal_size(log->journal),
+                   status < 0 ? mu_strerror(status) : "none");
+    on_durable(log, is_needed ? status : 0);
+}
+
+/* The journal takes nothing more: as if it had failed later. */
+static void fail_journal(struct rlog_log *log, int status)
+{
+    if (log->status == 0) {
+        log->status = status;
+        (void)mu_fail(&log->error, status, "registry replicated_log: write '%s': %s",
+                      log->path, mu_strerror(status));
+    }
+    answer_later(log);
+}
+
+static void store(struct rlog_log *log, const struct paxos_effect *fx)
+{
+    int rc = log->host->journal_append(log->journal, mu_buf_str(&fx->bytes),
+                                       fx->bytes.len, on_durable, log);
+    if (rc < 0) {
+        fail_journal(log, rc);
+    }
+}
+
+static void rewrite(struct rlog_log *log, const struct paxos_effect *fx)
+{
+    struct rlog_snapshot s;
+    struct rewrite *r = rlog_allocate(sizeof(*r));
+    *r = (struct rewrite){log, fx->is_needed};
+    paxos_snapshot(log->machine, &s);
+    int rc =
+        log->host->journal_rewrite(log->journal, s.records, s.count, on_rewritten, r);
+    rlog_snapshot_release(&s);
+    if (rc < 0) {
+        free(r);
+        fail_journal(log, rc);
+    }
+}
+
+static void finish(struct rlog_log *log, const struct paxos_effect *fx)
+{
+    struct rlog_request *r = log->requests;
+    while (r != NULL && r->token != fx->token) {
+        r = r->next;
+    }
+    if (r == NULL) {
         return;
     }
-    log->status = status;
-    (void)mu_fail(&log->error, status, "registry replicated_log: write '%s': %s",
-                  log->path, mu_strerror(status));
-    log->host->log(log->host, MU_ERROR,
-                   "the registry can store nothing until it is opened again",
-                   "path=%s error=%s", log->path, mu_strerror(status));
+    r->is_ready = true;
+    r->status = fx->status;
+    if (fx->text != NULL) {
+        size_t size = strlen(fx->text) + 1;
+        r->text = memcpy(rlog_allocate(size), fx->text, size);
+    }
 }
+
+static void apply(struct rlog_log *log, const struct paxos_effect *fx)
+{
+    switch ((enum paxos_effect_type)fx->type) {
+    case PAXOS_FX_SEND:
+        if (log->links != NULL) {
+            rlog_links_send(log->links, fx->peer, mu_buf_str(&fx->bytes), fx->bytes.len);
+        }
+        break;
+    case PAXOS_FX_STORE:
+        store(log, fx);
+        break;
+    case PAXOS_FX_REWRITE:
+        rewrite(log, fx);
+        break;
+    case PAXOS_FX_LED:
+    case PAXOS_FX_DONE:
+        finish(log, fx);
+        break;
+    case PAXOS_FX_FENCED:
+        if (log->writer != NULL && log->writer->is_recovered) {
+            log->writer->owes_fenced = true;
+        }
+        log->writer = NULL;
+        break;
+    case PAXOS_FX_LOG:
+        log->host->log(log->host, fx->level, "replicated log", "log=%s what=%s",
+                       log->name, fx->text);
+        break;
+    }
+}
+
+static void on_deadline(void *arg)
+{
+    struct rlog_log *log = arg;
+    log->deadline = NULL;
+    struct paxos_event ev = {.type = PAXOS_EV_TICK};
+    step(log, &ev);
+    drain(log);
+}
+
+static void arm(struct rlog_log *log, uint64_t now_ms)
+{
+    uint64_t at = paxos_deadline_ms(log->machine);
+    if (log->deadline != NULL && at == log->deadline_ms) {
+        return;
+    }
+    log->host->timer_cancel(log->host, log->deadline);
+    log->deadline = NULL;
+    log->deadline_ms = at;
+    if (at != UINT64_MAX && !log->is_closing) {
+        log->deadline = log->host->timer_start(log->host, at > now_ms ? at - now_ms : 0,
+                                               on_deadline, log);
+    }
+}
+
+/* Nothing that is called in here calls back before it returns. */
+static void step(struct rlog_log *log, struct paxos_event *ev)
+{
+    if (log->is_closing) {
+        return;
+    }
+    struct paxos_effects fx = {0};
+    ev->now_ms = log->host->now_ms(log->host);
+    paxos_step(log->machine, ev, &fx);
+    for (size_t i = 0; i < fx.count; i++) {
+        apply(log, &fx.v[i]);
+    }
+    paxos_effects_release(&fx);
+    struct paxos_view v;
+    paxos_view(log->machine, &v);
+    if (v.failed != 0 && log->status == 0) {
+        log->status = v.failed;
+        (void)mu_fail(&log->error, v.failed, "registry replicated_log: write '%s': %s",
+                      log->path, mu_strerror(v.failed));
+    }
+    arm(log, ev->now_ms);
+}
+
+/* ---- links ---- */
+
+static void on_up(void *arg, uint64_t id, const char *address)
+{
+    struct paxos_event ev = {.type = PAXOS_EV_PEER_UP, .peer = id, .address = address};
+    step(arg, &ev);
+    drain(arg);
+}
+
+static void on_down(void *arg, uint64_t id)
+{
+    struct paxos_event ev = {.type = PAXOS_EV_PEER_DOWN, .peer = id};
+    step(arg, &ev);
+    drain(arg);
+}
+
+static void on_message(void *arg, uint64_t id, const void *data, size_t len)
+{
+    struct paxos_event ev = {
+        .type = PAXOS_EV_MESSAGE, .peer = id, .data = data, .len = len};
+    step(arg, &ev);
+    drain(arg);
+}
+
+/* ---- life ---- */
 
 static void on_journal_closed(void *arg)
 {
@@ -81,43 +254,86 @@ static void on_journal_closed(void *arg)
     end_cb(owner);
 }
 
-static void close_journal(struct rlog_log *log)
+static void on_links_closed(void *arg)
+{
+    struct rlog_log *log = arg;
+    log->links = NULL;
+    log->host->journal_close(log->journal, on_journal_closed, log);
+}
+
+static void begin_close(struct rlog_log *log)
 {
     log->is_closing = true;
     log->host->timer_cancel(log->host, log->turn);
-    log->turn = NULL;
-    log->host->journal_close(log->journal, on_journal_closed, log);
+    log->host->timer_cancel(log->host, log->deadline);
+    log->turn = log->deadline = NULL;
+    if (log->links != NULL) {
+        rlog_links_close(log->links, on_links_closed, log);
+    } else {
+        on_links_closed(log);
+    }
 }
 
 static void on_record(void *arg, const void *data, size_t len)
 {
     struct replay *r = arg;
     if (r->status == 0) {
-        r->status = rlog_state_replay(r->state, data, len, r->err);
+        r->status = paxos_replay(r->machine, data, len, r->err);
     }
+}
+
+static void create_machine(struct rlog_log *log)
+{
+    const char *address =
+        log->host->master_address == NULL ? NULL : log->host->master_address(log->host);
+    uint64_t id = log->host->random(log->host);
+    const struct paxos_config cfg = {.id = id == 0 ? 1 : id,
+                                     .address = address == NULL ? "" : address,
+                                     .quorum = log->quorum,
+                                     .seed = log->host->random(log->host)};
+    log->machine = paxos_create(&cfg);
+}
+
+static void create_links(struct rlog_log *log)
+{
+    struct paxos_view v;
+    paxos_view(log->machine, &v);
+    const struct rlog_links_config cfg = {.host = log->host,
+                                          .name = log->name,
+                                          .id = v.id,
+                                          .up = on_up,
+                                          .down = on_down,
+                                          .message = on_message,
+                                          .arg = log};
+    log->links = rlog_links_create(&cfg);
 }
 
 int rlog_log_open(struct rlog_log *log, struct mu_error *err)
 {
     log->path = rlog_storage_path(log->host, log->name);
     log->requests_end = &log->requests;
-    log->rewrite_bytes = RLOG_REWRITE_BYTES;
-    struct replay r = {.state = &log->state, .err = err};
+    create_machine(log);
+    struct replay r = {.machine = log->machine, .err = err};
     int rc =
         log->host->journal_open(log->host, log->path, on_record, &r, &log->journal, err);
     if (rc < 0) {
         return mu_wrap(err, rc, "registry replicated_log");
     }
     if (r.status < 0) {
-        close_journal(log);
+        begin_close(log);
         return mu_wrap(err, r.status, "registry replicated_log: '%s'", log->path);
     }
+    if (log->is_replicated) {
+        create_links(log);
+    }
+    struct paxos_event ev = {.type = PAXOS_EV_START};
+    step(log, &ev);
     return 0;
 }
 
 void rlog_log_destroy(struct rlog_log *log)
 {
-    rlog_state_release(&log->state);
+    paxos_destroy(log->machine);
     free(log->name);
     free(log->path);
     free(log);
@@ -135,19 +351,33 @@ static void tell_fenced(struct rlog_log *log)
     }
 }
 
+static const char *text_of(const struct rlog_log *log, const struct rlog_request *r)
+{
+    if (r->status == 0) {
+        return NULL;
+    }
+    if (r->text != NULL) {
+        return r->text;
+    }
+    return r->status == log->status ? log->error.text : mu_strerror(r->status);
+}
+
 static void answer_recover(struct rlog_log *log, struct rlog_request *r)
 {
     struct mu_registry_store *s = r->store;
-    int status = r->status == 0 && log->status < 0 ? log->status : r->status;
-    if (status == 0 && (log->writer == NULL || log->writer != s)) {
-        status = MU_E_FENCED; /* by one that came meanwhile */
+    if (r->status == 0 && log->writer != s) {
+        r->status = MU_E_FENCED; /* by one that came meanwhile */
     }
-    if (status == 0) {
+    if (r->status == 0) {
+        struct paxos_view v;
+        paxos_view(log->machine, &v);
         tell_fenced(log);
-        rlog_map_each(&log->state.map, r->on_entry, r->arg);
+        rlog_map_each(&v.state->map, r->on_entry, r->arg);
         s->is_recovered = true;
+    } else if (log->writer == s) {
+        log->writer = NULL;
     }
-    r->done(r->arg, status, text_of(log, status));
+    r->done(r->arg, r->status, text_of(log, r));
 }
 
 /* The last request of its store. */
@@ -161,154 +391,131 @@ static void answer_close(struct rlog_log *log, struct rlog_request *r)
     *at = s->next;
     if (log->writer == s) {
         log->writer = NULL;
+        struct paxos_event ev = {.type = PAXOS_EV_RESIGN};
+        step(log, &ev);
     }
     free(s);
-    if (log->stores == NULL) {
+    bool ends = log->stores == NULL && (!log->is_replicated || log->status < 0);
+    if (ends) {
         log->closed_cb = r->closed;
         log->closed_arg = r->arg;
-        close_journal(log);
+        begin_close(log);
     } else if (r->closed != NULL) {
         r->closed(r->arg);
     }
 }
 
-static void on_rewritten(void *arg, int status)
+static void start_recovery(struct rlog_log *log, struct rlog_request *r)
 {
-    struct rlog_log *log = arg;
-    log->is_rewriting = false;
-    uint64_t size = log->host->journal_size(log->journal);
-    if (status < 0) {
-        log->rewrite_bytes = 2 * size; /* not again at once */
-        log->host->log(log->host, MU_WARN,
-                       "the registry's log could not be rewritten, continuing with it",
-                       "path=%s bytes=%" PRIu64 " error=%s", log->path, size,
-                       mu_strerror(status));
+    r->is_started = true;
+    if (log->status < 0) {
+        r->is_ready = true;
+        r->status = log->status;
+        answer_later(log);
         return;
     }
-    log->rewrite_bytes = RLOG_REWRITE_BYTES;
-    log->host->log(log->host, MU_INFO, "the registry's log was rewritten",
-                   "path=%s bytes=%" PRIu64, log->path, size);
+    struct paxos_event ev = {
+        .type = PAXOS_EV_LEAD, .epoch = r->store->epoch, .token = r->token};
+    step(log, &ev);
+    answer_later(log);
 }
 
-static void maybe_rewrite(struct rlog_log *log)
+static void answer(struct rlog_log *log, struct rlog_request *r)
 {
-    if (log->is_rewriting || log->is_closing || log->status < 0) {
-        return;
+    switch (r->kind) {
+    case REQUEST_RECOVER:
+        answer_recover(log, r);
+        break;
+    case REQUEST_COMMIT:
+        r->done(r->arg, r->status, text_of(log, r));
+        break;
+    case REQUEST_CLOSE:
+        answer_close(log, r);
+        break;
     }
-    uint64_t size = log->host->journal_size(log->journal);
-    if (size <= log->rewrite_bytes ||
-        size <= RLOG_REWRITE_FACTOR * log->state.map.live_bytes) {
-        return;
-    }
-    struct rlog_snapshot snapshot;
-    rlog_snapshot_init(&snapshot, &log->state);
-    int rc = log->host->journal_rewrite(log->journal, snapshot.records, snapshot.count,
-                                        on_rewritten, log);
-    rlog_snapshot_release(&snapshot);
-    log->is_rewriting = rc == 0;
-    if (rc < 0) {
-        on_rewritten(log, rc);
-    }
+    free(r->text);
+    free(r);
 }
 
-/* Answer all that is ready. The callbacks may make requests; they are not answered in
- * here, since none is ready before a later turn of the loop. */
+/* Answer all that is ready. The callbacks may make requests; those are answered on a
+ * later turn. */
 static void drain(struct rlog_log *log)
 {
+    if (log->is_stepping) {
+        return;
+    }
+    log->is_stepping = true;
     struct rlog_request **end = log->requests_end;
     struct rlog_request *r = log->requests;
     while (r != NULL && r->is_ready) {
         bool is_last = &r->next == end;
+        bool is_end = r->kind == REQUEST_CLOSE;
         log->requests = r->next;
         if (log->requests == NULL) {
             log->requests_end = &log->requests;
         }
-        switch (r->kind) {
-        case REQUEST_RECOVER:
-            answer_recover(log, r);
-            break;
-        case REQUEST_COMMIT:
-            r->done(r->arg, r->status, text_of(log, r->status));
-            break;
-        case REQUEST_CLOSE:
-            answer_close(log, r);
-            break;
+        answer(log, r);
+        if (is_end && log->is_closing) {
+            log->is_stepping = false;
+            return;
         }
-        free(r);
         r = is_last ? NULL : log->requests;
     }
-    maybe_rewrite(log);
+    if (log->requests != NULL && log->requests->kind == REQUEST_RECOVER &&
+        !log->requests->is_started) {
+        start_recovery(log, log->requests);
+    }
+    if (log->requests != NULL && log->requests->is_ready) {
+        answer_later(log);
+    }
+    tell_fenced(log);
+    log->is_stepping = false;
+    if (log->status < 0 && log->stores == NULL && log->is_replicated &&
+        !log->is_closing) {
+        begin_close(log);
+    }
 }
 
-static void on_durable(void *arg, int status)
+/* What the journal has not taken is over, and all that came behind it. */
+static void fail_requests(struct rlog_log *log)
 {
-    struct rlog_request *r = arg;
-    struct rlog_log *log = r->store->log;
-    r->is_ready = true;
-    r->status = status;
-    if (status < 0) {
-        fail(log, status);
+    for (struct rlog_request *r = log->requests; r != NULL; r = r->next) {
+        if (r->kind != REQUEST_CLOSE && !r->is_ready) {
+            r->is_ready = true;
+            r->status = log->status;
+        }
     }
-    drain(log);
 }
 
 static void on_turn(void *arg)
 {
     struct rlog_log *log = arg;
     log->turn = NULL;
+    if (log->status < 0) {
+        fail_requests(log);
+    }
     drain(log);
 }
 
 /* ---- requests ---- */
 
 static struct rlog_request *
-request_create(struct mu_registry_store *s, enum request_kind kind, void *arg)
+request(struct mu_registry_store *s, enum request_kind kind, void *arg)
 {
+    struct rlog_log *log = s->log;
     struct rlog_request *r = rlog_allocate(sizeof(*r));
-    r->kind = kind;
-    r->store = s;
-    r->arg = arg;
+    *r = (struct rlog_request){
+        .kind = kind, .store = s, .arg = arg, .token = ++log->last_token};
+    *log->requests_end = r;
+    log->requests_end = &r->next;
     return r;
 }
 
-static void enqueue(struct rlog_log *log, struct rlog_request *r)
-{
-    *log->requests_end = r;
-    log->requests_end = &r->next;
-}
-
-/* Enqueue a request that waits for the requests before it only. */
-static void enqueue_ready(struct rlog_log *log, struct rlog_request *r, int status)
+static void answer_at_once(struct rlog_log *log, struct rlog_request *r, int status)
 {
     r->is_ready = true;
     r->status = status;
-    enqueue(log, r);
-    if (log->turn == NULL) {
-        log->turn = log->host->timer_start(log->host, 0, on_turn, log);
-    }
-}
-
-/* Enqueue a request and hand its record to the journal. On failure the request is gone.
- */
-static int enqueue_record(struct rlog_log *log,
-                          struct rlog_request *r,
-                          const struct mu_buf *record,
-                          struct mu_error *err)
-{
-    int rc = log->host->journal_append(log->journal, mu_buf_str(record), record->len,
-                                       on_durable, r);
-    if (rc == -ENOBUFS) {
-        free(r);
-        return mu_fail(err, rc,
-                       "registry replicated_log: too many changes wait for the disk");
-    }
-    if (rc < 0) {
-        fail(log, rc); /* its callback for what failed first is on its way */
-        enqueue_ready(log, r, rc);
-        return 0;
-    }
-    enqueue(log, r);
-    return 0;
+    answer_later(log);
 }
 
 struct mu_registry_store *rlog_store_create(struct rlog_log *log,
@@ -333,28 +540,27 @@ int rlog_store_recover(struct mu_registry_store *s,
     if (s->is_closing) {
         return mu_fail(err, -ECANCELED, "registry replicated_log: the store is closing");
     }
-    struct rlog_request *r = request_create(s, REQUEST_RECOVER, arg);
+    struct rlog_request *r = request(s, REQUEST_RECOVER, arg);
     r->on_entry = on_entry;
     r->done = cb;
-    if (log->status < 0 || epoch < log->state.epoch) {
-        enqueue_ready(log, r, log->status < 0 ? log->status : MU_E_FENCED);
+    struct paxos_view v;
+    paxos_view(log->machine, &v);
+    if (epoch < v.epoch) {
+        answer_at_once(log, r, MU_E_FENCED);
         return 0;
     }
-    struct mu_buf b;
-    mu_buf_init(&b, RLOG_EPOCH_BYTES);
-    rlog_encode_epoch(&b, epoch);
-    int rc = enqueue_record(log, r, &b, err);
-    mu_buf_release(&b);
-    if (rc < 0) {
-        return rc;
-    }
-    log->state.epoch = epoch;
     if (log->writer != NULL && log->writer != s) {
         log->writer->owes_fenced = log->writer->is_recovered;
     }
     log->writer = s;
+    s->epoch = epoch;
     s->is_recovered = false;
     s->owes_fenced = false;
+    if (!v.leads || log->requests == r) {
+        start_recovery(log, r);
+    } else {
+        answer_later(log); /* its turn comes when those before it are answered */
+    }
     return 0;
 }
 
@@ -378,8 +584,9 @@ static int encode(struct mu_buf *b,
     if (!mu_buf_ok(b)) {
         return mu_fail(err, -E2BIG,
                        "registry replicated_log: a batch of %zu operations is over the "
-                       "limit of %u bytes (16 MiB) for one batch",
-                       count, MU_JOURNAL_RECORD_MAX);
+                       "limit of %u bytes (16 MiB with what stands around it) for one "
+                       "batch",
+                       count, RLOG_BATCH_MAX);
     }
     return 0;
 }
@@ -400,17 +607,21 @@ int rlog_store_commit(struct mu_registry_store *s,
                        "registry replicated_log: commit before recover");
     }
     struct mu_buf b;
-    mu_buf_init(&b, MU_JOURNAL_RECORD_MAX);
-    int rc = encode(&b, log->state.epoch, ops, count, err);
+    mu_buf_init(&b, RLOG_BATCH_MAX);
+    int rc = encode(&b, s->epoch, ops, count, err);
     if (rc == 0) {
-        struct rlog_request *r = request_create(s, REQUEST_COMMIT, arg);
+        struct rlog_request *r = request(s, REQUEST_COMMIT, arg);
         r->done = cb;
         if (log->status < 0 || log->writer != s) {
-            enqueue_ready(log, r, log->status < 0 ? log->status : MU_E_FENCED);
+            answer_at_once(log, r, log->status < 0 ? log->status : MU_E_FENCED);
         } else {
-            rc = enqueue_record(log, r, &b, err);
-            if (rc == 0) {
-                rlog_state_apply(&log->state, ops, count);
+            struct paxos_event ev = {.type = PAXOS_EV_APPEND,
+                                     .data = mu_buf_str(&b),
+                                     .len = b.len,
+                                     .token = r->token};
+            step(log, &ev);
+            if (log->requests->is_ready) {
+                answer_later(log);
             }
         }
     }
@@ -420,17 +631,27 @@ int rlog_store_commit(struct mu_registry_store *s,
 
 void rlog_store_close(struct mu_registry_store *s, mu_cb closed_cb, void *arg)
 {
+    struct rlog_log *log = s->log;
     s->is_closing = true;
-    struct rlog_request *r = request_create(s, REQUEST_CLOSE, arg);
+    if (log->writer == s && log->is_replicated) { /* what waits may wait for ever */
+        struct paxos_event ev = {.type = PAXOS_EV_RESIGN};
+        step(log, &ev);
+    }
+    struct rlog_request *r = request(s, REQUEST_CLOSE, arg);
     r->closed = closed_cb;
-    enqueue_ready(s->log, r, 0);
+    answer_at_once(log, r, 0);
 }
 
-void rlog_log_close_stores(struct rlog_log *log)
+void rlog_log_stop(struct rlog_log *log)
 {
+    log->is_replicated = false; /* it ends with its last store now */
+    bool has_stores = log->stores != NULL;
     for (struct mu_registry_store *s = log->stores; s != NULL; s = s->next) {
         if (!s->is_closing) {
             rlog_store_close(s, NULL, NULL);
         }
+    }
+    if (!has_stores && !log->is_closing) {
+        begin_close(log);
     }
 }

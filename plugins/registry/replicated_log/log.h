@@ -1,18 +1,22 @@
-/* One log: the state of a store name, made durable on a journal, and its open stores.
+/* One log: a replica of the machine in paxos/, its journal, its links with the other
+ * masters, and the stores that are open on it.
  *
- * A log lives from the first open of its name to the end of the last close. Whether a
- * request is allowed is decided when it is made; its callback comes when all requests
- * before it are answered and its own record is durable. Loop thread; callbacks exactly
- * once, never inline.
+ * Alone (--quorum=1) a log lives from the first open of its name to the end of the last
+ * close. Replicated it lives as long as the plugin, since a standby votes too. A log
+ * whose journal has failed is closed with its last store, and may be opened anew.
+ *
+ * Requests are answered in the order in which they were made. A recovery begins when
+ * those before it are answered, or at once when nobody leads: an older one is fenced by
+ * it then. Loop thread; callbacks exactly once, never inline.
  */
 #ifndef RLOG_LOG_H
 #define RLOG_LOG_H
 
-#include "state.h"
+#include <muster/host.h>
+#include <muster/kind/registry.h>
 
-/* A log is rewritten when it is longer than both. */
-#define RLOG_REWRITE_BYTES (4u * 1024 * 1024)
-#define RLOG_REWRITE_FACTOR 4u
+#include "links.h"
+#include "paxos/paxos.h"
 
 struct rlog_request;
 
@@ -20,18 +24,22 @@ struct rlog_log {
     struct rlog_log *next; /* the owner's list */
     const struct mu_host *host;
     char *name, *path;
+    uint32_t quorum;
+    bool is_replicated;
     struct mu_journal *journal;
-    struct rlog_state state; /* with all that was handed to the journal */
+    struct paxos *machine;
+    struct rlog_links *links; /* NULL: alone */
+    struct mu_timer *deadline;
+    uint64_t deadline_ms;
     struct mu_registry_store *stores;
     struct mu_registry_store *writer;
     struct rlog_request *requests, **requests_end;
-    struct mu_timer *turn; /* answers requests that do not wait for the journal */
-    int status;            /* 0, or why nothing can be stored anymore */
+    struct mu_timer *turn; /* answers what is ready on another turn of the loop */
+    uint64_t last_token;
+    bool is_stepping, is_closing;
+    int status;            /* 0, or why nothing can be stored any more */
     struct mu_error error; /* its text */
-    bool is_rewriting;
-    uint64_t rewrite_bytes; /* no rewrite below this size of the file */
-    bool is_closing;        /* the journal is being closed */
-    mu_cb closed_cb;        /* of the last store's close; may be NULL */
+    mu_cb closed_cb;       /* of the last store's close; may be NULL */
     void *closed_arg;
     void (*gone_cb)(struct rlog_log *log); /* unlinks it from the owner's list */
     void *owner;
@@ -39,9 +47,9 @@ struct rlog_log {
 };
 
 /* Open the file, or make it, and replay it. log is zeroed but for host, name (taken
- * over), gone_cb, end_cb and owner. Returns 0, or negative: then is_closing says whether
- * gone_cb is going to come (the journal was open already), or whether the caller destroys
- * it. */
+ * over), quorum, is_replicated, gone_cb, end_cb and owner. Returns 0, or negative: then
+ * is_closing says whether gone_cb is going to come (the journal was open already), or
+ * whether the caller destroys it. */
 MU_NODISCARD int rlog_log_open(struct rlog_log *log, struct mu_error *err);
 void rlog_log_destroy(struct rlog_log *log);
 
@@ -63,7 +71,7 @@ int rlog_store_commit(struct mu_registry_store *s,
                       struct mu_error *err);
 /* closed_cb may be NULL. */
 void rlog_store_close(struct mu_registry_store *s, mu_cb closed_cb, void *arg);
-/* Close all stores that are not closing. */
-void rlog_log_close_stores(struct rlog_log *log);
+/* The plugin stops: close all stores that are not closing, and the log behind them. */
+void rlog_log_stop(struct rlog_log *log);
 
 #endif

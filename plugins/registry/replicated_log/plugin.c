@@ -1,9 +1,9 @@
-/* Registry on a log that is replicated between masters. This is its local half: a single
- * replica, durable on the host's journal service, one log per store name.
+/* Registry on a log that is replicated between masters; see docs/replicated-log.md.
  *
- * plugin.c: descriptor and instance; log.c: requests and their order; state.c, map.c,
- * codec.c: pure; storage.c: paths. A second process on the same work_dir is refused by
- * the journal's lock when it opens a store.
+ * plugin.c: descriptor and instance; log.c: one log, its requests and their order;
+ * links.c: connections with other masters; membership.c: who they are, by ZooKeeper;
+ * paxos/: the machine; state.c, map.c, codec.c: the map; storage.c: paths. A second
+ * process on the same work_dir is refused by the journal's lock when it opens a store.
  */
 #include <muster/kind/registry.h>
 #include <muster/plugin.h>
@@ -13,11 +13,26 @@
 #include <string.h>
 
 #include "log.h"
+#include "membership.h"
+#include "paxos/types.h"
 #include "storage.h"
+
+#define REOPEN_MS 5000u
+#define PEERS_MAX 64u
 
 struct rlog {
     const struct mu_host *host;
     struct rlog_log *logs;
+    uint32_t quorum;
+    bool is_replicated;
+    char **peers; /* their addresses, from the flag or from ZooKeeper */
+    size_t peer_count;
+    const char *zk_url; /* of the flag; NULL: none */
+    uint64_t zk_timeout_ms;
+    struct rlog_membership *membership;
+    struct mu_timer *reopen;
+    char **names; /* of the logs that have to be open */
+    size_t name_count;
     bool is_stopping;
     struct mu_timer *stop_turn;
     mu_cb stopped_cb;
@@ -29,10 +44,34 @@ static const struct mu_flag rlog_flags[] = {
      .type = MU_FLAG_INT,
      .bits = MU_FLAG_GLOBAL_NAME,
      .default_text = "1",
-     .help = "How many replicas must store a change before it counts; more than half of "
-             "all masters. Only 1 is possible yet."},
+     .help =
+         "How many replicas must store a change before it counts; Q of 2Q-1 masters."},
+    {.name = "log_peers",
+     .type = MU_FLAG_LIST,
+     .bits = MU_FLAG_GLOBAL_NAME,
+     .value_name = "HOST:PORT,...",
+     .help = "The masters that keep the log, this one may be among them. Without it they "
+             "find each other through --zk."},
+    {.name = "zk",
+     .type = MU_FLAG_STRING,
+     .bits = MU_FLAG_GLOBAL_NAME | MU_FLAG_SECRET,
+     .value_name = "URL",
+     .help = "ZooKeeper servers and path: zk://host:port,.../path."},
+    {.name = "zk_session_timeout",
+     .type = MU_FLAG_DURATION,
+     .bits = MU_FLAG_GLOBAL_NAME,
+     .default_text = "10secs",
+     .help = "When ZooKeeper gives up a session it has not heard of."},
     {0},
 };
+
+static char *copy(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    return memcpy(rlog_allocate(size), text, size);
+}
+
+/* ---- the end ---- */
 
 static void on_gone(struct rlog_log *log)
 {
@@ -54,9 +93,41 @@ static void on_stop_turn(void *arg)
 static void maybe_stopped(void *owner)
 {
     struct rlog *p = owner;
-    if (p->is_stopping && p->logs == NULL && p->stop_turn == NULL) {
+    if (p->is_stopping && p->logs == NULL && p->membership == NULL &&
+        p->stop_turn == NULL) {
         p->stop_turn = p->host->timer_start(p->host, 0, on_stop_turn, p);
     }
+}
+
+/* ---- logs ---- */
+
+static void remember_name(struct rlog *p, const char *name)
+{
+    for (size_t i = 0; i < p->name_count; i++) {
+        if (strcmp(p->names[i], name) == 0) {
+            return;
+        }
+    }
+    char **grown = rlog_allocate((p->name_count + 1) * sizeof(*grown));
+    if (p->name_count > 0) {
+        memcpy(grown, p->names, p->name_count * sizeof(*grown));
+    }
+    free(p->names);
+    p->names = grown;
+    p->names[p->name_count++] = copy(name);
+}
+
+static struct rlog_log *make_log(struct rlog *p, const char *name)
+{
+    struct rlog_log *log = rlog_allocate(sizeof(*log));
+    log->name = copy(name);
+    log->host = p->host;
+    log->quorum = p->quorum;
+    log->is_replicated = p->is_replicated;
+    log->gone_cb = on_gone;
+    log->end_cb = maybe_stopped;
+    log->owner = p;
+    return log;
 }
 
 static int find_or_open(struct rlog *p,
@@ -78,13 +149,7 @@ static int find_or_open(struct rlog *p,
         *out = log;
         return 0;
     }
-    struct rlog_log *log = rlog_allocate(sizeof(*log));
-    size_t size = strlen(name) + 1;
-    log->name = memcpy(rlog_allocate(size), name, size);
-    log->host = p->host;
-    log->gone_cb = on_gone;
-    log->end_cb = maybe_stopped;
-    log->owner = p;
+    struct rlog_log *log = make_log(p, name);
     int rc = rlog_log_open(log, err);
     if (rc < 0 && !log->is_closing) {
         rlog_log_destroy(log);
@@ -93,6 +158,10 @@ static int find_or_open(struct rlog *p,
     log->next = p->logs;
     p->logs = log;
     if (rc == 0) {
+        remember_name(p, name);
+        if (log->links != NULL) {
+            rlog_links_set(log->links, (const char *const *)p->peers, p->peer_count);
+        }
         *out = log;
     }
     return rc;
@@ -121,20 +190,120 @@ static int rlog_open(void *instance,
     return rc;
 }
 
+/* ---- other masters ---- */
+
+/* One of them wants to hear this one's replica of a log. */
+static void
+on_link(void *arg, struct mu_http_exchange *x, const struct mu_http_request *req)
+{
+    struct rlog *p = arg;
+    struct rlog_log *log = NULL;
+    struct mu_error err;
+    int rc = p->is_stopping ? mu_fail(&err, -ECANCELED, "stopping")
+                            : rlog_storage_check_name(req->params[0], &err);
+    if (rc == 0) {
+        rc = find_or_open(p, req->params[0], &log, &err);
+    }
+    if (rc < 0 || log->links == NULL) {
+        const char *text = rc < 0 ? err.text : "this log is not replicated";
+        p->host->http_reply(x, 503, NULL, 0, text, strlen(text));
+        return;
+    }
+    rlog_links_accept(log->links, x);
+}
+
+static void set_peers(void *arg, const char *const *addresses, size_t count)
+{
+    struct rlog *p = arg;
+    for (size_t i = 0; i < p->peer_count; i++) {
+        free(p->peers[i]);
+    }
+    free(p->peers);
+    p->peers = rlog_allocate((count + 1) * sizeof(*p->peers));
+    p->peer_count = count;
+    for (size_t i = 0; i < count; i++) {
+        p->peers[i] = copy(addresses[i]);
+    }
+    for (struct rlog_log *log = p->logs; log != NULL; log = log->next) {
+        if (log->links != NULL && !log->is_closing) {
+            rlog_links_set(log->links, (const char *const *)p->peers, p->peer_count);
+        }
+    }
+}
+
+/* A replica has to vote though nobody has opened its store here, and again when its disk
+ * has room again. */
+static void on_reopen(void *arg)
+{
+    struct rlog *p = arg;
+    p->reopen = p->host->timer_start(p->host, REOPEN_MS, on_reopen, p);
+    for (size_t i = 0; i < p->name_count; i++) {
+        struct rlog_log *log = NULL;
+        struct mu_error err;
+        int rc = find_or_open(p, p->names[i], &log, &err);
+        if (rc < 0 && rc != -EBUSY) {
+            p->host->log(p->host, MU_ERROR,
+                         "this master's replica of a log is out of use",
+                         "log=%s error=%s", p->names[i], err.text);
+        }
+    }
+}
+
+static void take_name(void *arg, const char *name)
+{
+    remember_name(arg, name);
+}
+
+/* ---- life ---- */
+
+static bool
+check_peers(struct rlog *p, const struct mu_flags *values, struct mu_error *err)
+{
+    const char *const *addresses = NULL;
+    size_t count = mu_flags_list(values, "log_peers", &addresses);
+    if (count > PEERS_MAX) {
+        (void)mu_fail(err, MU_E_INVALID, "--log_peers has more than %u masters",
+                      PEERS_MAX);
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const char *colon = strrchr(addresses[i], ':');
+        if (colon == NULL || colon == addresses[i] || colon[1] == '\0' ||
+            strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+            strlen(addresses[i]) >= PAXOS_ADDRESS_MAX) {
+            (void)mu_fail(err, MU_E_INVALID, "--log_peers: '%s' is no HOST:PORT",
+                          addresses[i]);
+            return false;
+        }
+    }
+    set_peers(p, addresses, count);
+    return true;
+}
+
+static void rlog_destroy(void *instance)
+{
+    struct rlog *p = instance;
+    set_peers(p, NULL, 0);
+    free(p->peers);
+    for (size_t i = 0; i < p->name_count; i++) {
+        free(p->names[i]);
+    }
+    free(p->names);
+    free(p);
+}
+
 static int rlog_create(const struct mu_host *host,
                        const struct mu_flags *values,
                        void **out_instance,
                        struct mu_error *err)
 {
     int64_t quorum = mu_flags_int(values, "quorum");
-    if (quorum < 1) {
-        return mu_fail(err, MU_E_INVALID, "--quorum must be at least 1");
-    }
-    if (quorum != 1) {
-        return mu_fail(err, MU_E_UNSUPPORTED,
-                       "--quorum of %lld needs replication, which this build does not "
-                       "have yet; use --quorum=1",
-                       (long long)quorum);
+    if (quorum < 1 || quorum > PAXOS_MEMBERS_MAX / 2 + 1) {
+        return mu_fail(
+            err, MU_E_INVALID,
+            "--quorum of %lld: it is 1 for one master, 2 for three, 3 for five, "
+            "up to %u",
+            (long long)quorum, PAXOS_MEMBERS_MAX / 2 + 1);
     }
     if (host->work_dir(host) == NULL) {
         return mu_fail(err, MU_E_INVALID,
@@ -142,6 +311,22 @@ static int rlog_create(const struct mu_host *host,
     }
     struct rlog *p = rlog_allocate(sizeof(*p));
     p->host = host;
+    p->quorum = (uint32_t)quorum;
+    p->zk_url = mu_flags_string(values, "zk");
+    p->zk_timeout_ms = mu_flags_duration_ms(values, "zk_session_timeout");
+    if (!check_peers(p, values, err)) {
+        rlog_destroy(p);
+        return MU_E_INVALID;
+    }
+    p->is_replicated = quorum > 1;
+    if (p->is_replicated && p->peer_count == 0 && p->zk_url == NULL) {
+        rlog_destroy(p);
+        return mu_fail(err, MU_E_INVALID,
+                       "--quorum=%lld is for %lld masters, and nothing says where the "
+                       "others are: give --zk=zk://HOST:PORT,.../PATH, or "
+                       "--log_peers=HOST:PORT,...",
+                       (long long)quorum, 2 * (long long)quorum - 1);
+    }
     *out_instance = p;
     return 0;
 }
@@ -149,7 +334,37 @@ static int rlog_create(const struct mu_host *host,
 static int rlog_start(void *instance, struct mu_error *err)
 {
     struct rlog *p = instance;
-    return rlog_storage_prepare(p->host, err);
+    int rc = rlog_storage_prepare(p->host, err);
+    if (rc < 0 || !p->is_replicated) {
+        return rc;
+    }
+    rc = p->host->http_route(p->host, "master", "GET", "/api/v1/log/{name}", on_link, p,
+                             err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = rlog_storage_names(p->host, take_name, p, err);
+    if (rc < 0) {
+        return rc;
+    }
+    p->reopen = p->host->timer_start(p->host, 0, on_reopen, p);
+    if (p->peer_count == 0) {
+        const struct rlog_membership_config cfg = {.host = p->host,
+                                                   .url = p->zk_url,
+                                                   .timeout_ms = p->zk_timeout_ms,
+                                                   .quorum = p->quorum,
+                                                   .changed = set_peers,
+                                                   .arg = p};
+        rc = rlog_membership_create(&cfg, &p->membership, err);
+    }
+    return rc;
+}
+
+static void on_membership_closed(void *arg)
+{
+    struct rlog *p = arg;
+    p->membership = NULL;
+    maybe_stopped(p);
 }
 
 static void rlog_stop(void *instance, mu_cb stopped_cb, void *arg)
@@ -158,15 +373,17 @@ static void rlog_stop(void *instance, mu_cb stopped_cb, void *arg)
     p->is_stopping = true;
     p->stopped_cb = stopped_cb;
     p->stopped_arg = arg;
-    for (struct rlog_log *log = p->logs; log != NULL; log = log->next) {
-        rlog_log_close_stores(log);
+    p->host->timer_cancel(p->host, p->reopen);
+    p->reopen = NULL;
+    if (p->membership != NULL) {
+        rlog_membership_close(p->membership, on_membership_closed, p);
+    }
+    struct rlog_log *next;
+    for (struct rlog_log *log = p->logs; log != NULL; log = next) {
+        next = log->next;
+        rlog_log_stop(log);
     }
     maybe_stopped(p);
-}
-
-static void rlog_destroy(void *instance)
-{
-    free(instance);
 }
 
 static const struct mu_registry_ops rlog_ops = {
@@ -182,7 +399,7 @@ MU_PLUGIN_DEFINE(registry_replicated_log) = {
     .kind = MU_KIND_REGISTRY,
     .name = "replicated_log",
     .version = MU_PLUGIN_VERSION,
-    .summary = "keeps the state of the cluster in a log under the work_dir",
+    .summary = "keeps the state of the cluster in a log that a quorum of masters stores",
     .flags = rlog_flags,
     .ops = &rlog_ops,
     .create = rlog_create,

@@ -1,6 +1,7 @@
 /* See storage.h. Blocking, at start only; the journal does all other I/O. */
 #include "storage.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -63,6 +64,38 @@ int rlog_storage_check_name(const char *name, struct mu_error *err)
             NAME_MAX_BYTES);
     }
     return 0;
+}
+
+int rlog_storage_names(const struct mu_host *host,
+                       void (*cb)(void *arg, const char *name),
+                       void *arg,
+                       struct mu_error *err)
+{
+    char *path = join(host->work_dir(host), "", "");
+    DIR *dir = opendir(path);
+    int rc = dir == NULL ? -errno : 0;
+    if (rc < 0) {
+        (void)mu_fail(err, rc, "registry replicated_log: read directory '%s': %s", path,
+                      mu_strerror(rc));
+    }
+    free(path);
+    for (struct dirent *e = dir == NULL ? NULL : readdir(dir); e != NULL;
+         e = readdir(dir)) {
+        static const char suffix[] = ".log";
+        size_t len = strlen(e->d_name);
+        size_t tail = sizeof(suffix) - 1;
+        char name[NAME_MAX_BYTES + 1];
+        if (len > tail && len - tail <= NAME_MAX_BYTES &&
+            strcmp(e->d_name + len - tail, suffix) == 0) {
+            memcpy(name, e->d_name, len - tail);
+            name[len - tail] = '\0';
+            cb(arg, name);
+        }
+    }
+    if (dir != NULL) {
+        (void)closedir(dir); /* read-only: nothing can be lost */
+    }
+    return rc;
 }
 
 char *rlog_storage_path(const struct mu_host *host, const char *name)

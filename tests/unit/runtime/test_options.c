@@ -196,22 +196,23 @@ static void mistakes_name_the_flag(void **state)
     }
 }
 
-static void the_log_is_not_for_several_masters_yet(void **state)
+static void a_log_of_several_masters_needs_their_quorum(void **state)
 {
     (void)state;
     struct fixture x = RESOLVE(OPTIONS_MASTER, "--zk=zk://h:2181/m", "--work_dir=%D",
                                "--registry=replicated_log", "--quorum=2");
-    assert_int_equal(x.status, MU_E_INVALID);
-    assert_non_null(strstr(mu_buf_str(&x.errors), "--registry=replicated_log: the log is "
-                                                  "not replicated between masters yet"));
-    assert_non_null(strstr(mu_buf_str(&x.errors), "--registry=in_memory"));
-    assert_non_null(strstr(mu_buf_str(&x.errors), "--registry=zk"));
-    assert_null(strstr(mu_buf_str(&x.errors), "--app_registry=replicated_log"));
+    assert_string_equal(mu_buf_str(&x.errors), "");
     end(&x);
     x = RESOLVE(OPTIONS_MASTER, "--zk=zk://h:2181/m", "--work_dir=%D",
                 "--registry=in_memory", "--app_registry=replicated_log");
     assert_int_equal(x.status, MU_E_INVALID);
-    assert_non_null(strstr(mu_buf_str(&x.errors), "--app_registry=replicated_log: "));
+    assert_non_null(strstr(mu_buf_str(&x.errors), "--quorum: 2 for three masters"));
+    assert_non_null(strstr(mu_buf_str(&x.errors), "--registry=zk"));
+    end(&x);
+    x = RESOLVE(OPTIONS_MASTER, "--zk=zk://h:2181/m", "--registry=replicated_log",
+                "--quorum=2");
+    assert_int_equal(x.status, MU_E_INVALID);
+    assert_non_null(strstr(mu_buf_str(&x.errors), "--work_dir"));
     end(&x);
     x = RESOLVE(OPTIONS_MASTER, "--zk=zk://h:2181/m", "--work_dir=%D",
                 "--registry=replicated_log", "--election=in_memory");
@@ -393,7 +394,7 @@ int main(void)
         cmocka_unit_test(zk_brings_its_election_and_keeps_apps_safe),
         cmocka_unit_test(agent_has_a_fixed_master_or_follows_an_election),
         cmocka_unit_test(mistakes_name_the_flag),
-        cmocka_unit_test(the_log_is_not_for_several_masters_yet),
+        cmocka_unit_test(a_log_of_several_masters_needs_their_quorum),
         cmocka_unit_test(zk_is_the_registry_of_several_masters_by_default),
         cmocka_unit_test(one_source_tells_an_agent_who_its_master_is),
         cmocka_unit_test(loopback_and_lookup_decide_the_hostname),

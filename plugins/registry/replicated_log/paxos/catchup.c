@@ -175,6 +175,7 @@ static void install(struct paxos *p)
     p->state = p->in.state;
     p->in.state = (struct rlog_state){0};
     p->in.parts = p->in.next = 0;
+    coordinator_jumped(p);
     paxos_rewrite(p, true); /* what is stored next does not fit to the old entries */
     paxos_log(p, MU_INFO,
               "the map was taken over from another replica: position=%" PRIu64

@@ -98,9 +98,6 @@ void coordinator_end(struct paxos *p, int status, int in_flight_status, const ch
     paxos_ring_release(&co->proposals);
     *co = (struct paxos_coordinator){.state = PAXOS_IDLE};
     co->waiting_end = &co->waiting;
-    if (led_already && status == MU_E_FENCED) {
-        (void)paxos_emit(p, PAXOS_FX_FENCED);
-    }
 }
 
 static void fenced(struct paxos *p, const struct paxos_ballot *by)
@@ -108,7 +105,11 @@ static void fenced(struct paxos *p, const struct paxos_ballot *by)
     paxos_log(p, MU_WARN,
               "another coordinator has the log: epoch=%" PRIu64 " by=%" PRIu64,
               p->co.epoch, by->epoch);
+    bool led_already = p->co.state == PAXOS_LEADING;
     coordinator_end(p, MU_E_FENCED, MU_E_UNKNOWN_OUTCOME, "a later epoch writes the log");
+    if (led_already) {
+        (void)paxos_emit(p, PAXOS_FX_FENCED);
+    }
 }
 
 /* ---- promises ---- */
@@ -398,6 +399,25 @@ void coordinator_committed(struct paxos *p, const struct paxos_value *value)
     free(prop);
 }
 
+/* Positions that it was about to settle are settled: ask again what is left. A leader has
+ * all that is chosen; if others have more, another one leads. */
+void coordinator_jumped(struct paxos *p)
+{
+    struct paxos_coordinator *co = &p->co;
+    if (co->state == PAXOS_LEADING) {
+        fenced(p, &p->promised);
+    } else if (co->state == PAXOS_SETTLING) {
+        while (co->proposals.count > 0) {
+            struct paxos_proposal *prop = paxos_ring_shift(&co->proposals);
+            paxos_value_unref(prop->value); /* none has a token yet */
+            free(prop);
+        }
+        co->bytes_in_flight = 0;
+        co->writes_members = false;
+        begin_round(p);
+    }
+}
+
 void coordinator_saw(struct paxos *p, const struct paxos_ballot *ballot)
 {
     struct paxos_coordinator *co = &p->co;
@@ -511,9 +531,8 @@ void coordinator_kick(struct paxos *p)
     } else if (co->state == PAXOS_PROMISING && co->ballot.round == 0 &&
                co->retry_ms != 0) {
         begin_round(p); /* it waited for the log to be */
-    } else {
-        maybe_leading(p);
-        write_waiting(p);
+    } else if (co->state == PAXOS_SETTLING || co->state == PAXOS_LEADING) {
+        advance(p); /* what was chosen behind a position that was learned */
     }
 }
 

@@ -67,9 +67,9 @@ void paxos_explain(const struct paxos *p, struct mu_buf *out)
         mu_buf_printf(out, "the log cannot be written: %s", mu_strerror(p->failed));
     } else if (p->status == PAXOS_EMPTY || p->status == PAXOS_STARTING) {
         explain_start(p, out);
-    } else if (p->co.state != PAXOS_IDLE && coordinator_is_busy(p) &&
-               reachable(p) < p->members.quorum) {
-        mu_buf_printf(out, "cannot write: %u of %u replicas answer, %u are needed",
+    } else if (p->co.state != PAXOS_IDLE && reachable(p) < p->members.quorum) {
+        mu_buf_printf(out,
+                      "nothing can be written: %u of %u replicas answer, %u are needed",
                       reachable(p), p->members.count, p->members.quorum);
         name_away(p, out);
     } else if (p->co.state == PAXOS_PROMISING || p->co.state == PAXOS_SETTLING) {

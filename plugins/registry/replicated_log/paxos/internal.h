@@ -103,7 +103,9 @@ struct paxos {
     uint64_t now_ms, tick_ms;
     struct paxos_effects *fx; /* of the step that runs */
     int failed;
-    bool is_new; /* the journal was empty */
+    bool is_new;             /* the journal was empty */
+    bool is_old;             /* it was written before logs were replicated */
+    uint64_t waits_since_ms; /* 0: for nothing */
 
     /* the replica */
     uint8_t status, told_status;
@@ -206,6 +208,8 @@ void coordinator_on_join(struct paxos *p, uint64_t from, const struct paxos_mess
 void coordinator_peer_up(struct paxos *p, uint64_t peer);
 /* The position that was committed just now has this value. */
 void coordinator_committed(struct paxos *p, const struct paxos_value *value);
+/* committed has moved with a whole map. */
+void coordinator_jumped(struct paxos *p);
 /* Another ballot was promised or has written here. */
 void coordinator_saw(struct paxos *p, const struct paxos_ballot *ballot);
 /* p->members are others now. */

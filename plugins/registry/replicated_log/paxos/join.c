@@ -8,7 +8,6 @@
 #include "internal.h"
 
 #define ASK_MS 500u
-#define WARN_MS 30000u
 
 static void store_status(struct paxos *p, uint8_t status)
 {
@@ -31,7 +30,19 @@ void join_start(struct paxos *p)
         const struct paxos_entry e = {.kind = PAXOS_ENTRY_IDENTITY, .id = p->id};
         (void)paxos_store(p, &e, PAXOS_PENDING_NONE);
     }
-    if (p->status == PAXOS_EMPTY && p->quorum == 1) {
+    if (p->is_old && p->quorum > 1) {
+        p->failed = MU_E_UNSUPPORTED;
+        paxos_log(p, MU_ERROR,
+                  "this log was kept by one master alone (--quorum=1), and cannot become "
+                  "one of %u: start with --quorum=1, or with an empty directory",
+                  2 * p->quorum - 1);
+    } else if (p->is_old) {
+        p->promised.epoch = p->state.epoch;
+        p->members = (struct paxos_members){.quorum = 1};
+        (void)paxos_members_add(&p->members, p->id, p->address); /* it is empty */
+        p->status = p->told_status = PAXOS_VOTING;
+        paxos_rewrite(p, true);
+    } else if (p->status == PAXOS_EMPTY && p->quorum == 1) {
         begin_alone(p);
     }
 }
@@ -234,13 +245,5 @@ void join_tick(struct paxos *p)
         ask_to_join(p);
     } else {
         decide(p);
-    }
-    if (p->status != PAXOS_VOTING && p->now_ms - p->warned_ms >= WARN_MS) {
-        p->warned_ms = p->now_ms;
-        struct mu_buf why;
-        mu_buf_init(&why, 1024);
-        paxos_explain(p, &why);
-        paxos_log(p, MU_WARN, "this replica does not vote yet: %s", mu_buf_str(&why));
-        mu_buf_release(&why);
     }
 }

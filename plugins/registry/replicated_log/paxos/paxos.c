@@ -9,9 +9,12 @@
 
 #include <muster/log.h>
 
+#include "../codec.h"
 #include "internal.h"
 
 #define MESSAGE_MAX (256u * 1024 * 1024)
+#define WAITS_LONG_MS 3000u
+#define WARN_AGAIN_MS 30000u
 
 void paxos_effects_release(struct paxos_effects *fx)
 {
@@ -281,7 +284,9 @@ static void on_durable(struct paxos *p, int status)
                   "the log cannot be written: this replica answers no more until it is "
                   "opened again: %s",
                   mu_strerror(status));
-        coordinator_end(p, status, MU_E_UNKNOWN_OUTCOME, mu_strerror(status));
+        /* Alone, nobody else can have it: the next start tells whether the disk has. */
+        coordinator_end(p, status, p->quorum == 1 ? status : MU_E_UNKNOWN_OUTCOME,
+                        mu_strerror(status));
     } else if (p->failed == 0) {
         replica_on_durable(p, done);
     }
@@ -297,6 +302,24 @@ static void maybe_rewrite(struct paxos *p)
     }
 }
 
+/* Nothing waits in silence. */
+static void tell_what_is_awaited(struct paxos *p)
+{
+    struct mu_buf why;
+    mu_buf_init(&why, 2048);
+    paxos_explain(p, &why);
+    if (why.len == 0) {
+        p->waits_since_ms = 0;
+    } else if (p->waits_since_ms == 0) {
+        p->waits_since_ms = p->now_ms;
+    } else if (p->now_ms - p->waits_since_ms >= WAITS_LONG_MS &&
+               (p->warned_ms == 0 || p->now_ms - p->warned_ms >= WARN_AGAIN_MS)) {
+        p->warned_ms = p->now_ms;
+        paxos_log(p, MU_WARN, "the log waits: %s", mu_buf_str(&why));
+    }
+    mu_buf_release(&why);
+}
+
 static void tick(struct paxos *p)
 {
     join_tick(p);
@@ -305,7 +328,7 @@ static void tick(struct paxos *p)
     if (p->committed > p->noted && p->pending == NULL) {
         replica_note_committed(p);
     }
-    maybe_rewrite(p);
+    tell_what_is_awaited(p);
     bool busy = p->status != PAXOS_VOTING || p->fetch.active || coordinator_is_busy(p);
     p->tick_ms = p->now_ms + (busy ? PAXOS_TICK_MS : PAXOS_IDLE_TICK_MS);
 }
@@ -364,6 +387,7 @@ void paxos_step(struct paxos *p, const struct paxos_event *ev, struct paxos_effe
             run_local(p);
         }
         coordinator_end_of_step(p);
+        maybe_rewrite(p);
     }
     p->fx = NULL;
 }
@@ -422,11 +446,17 @@ void paxos_destroy(struct paxos *p)
 int paxos_replay(struct paxos *p, const void *data, size_t len, struct mu_error *err)
 {
     struct paxos_entry e;
+    const uint8_t *kind = data;
+    p->journal_bytes += len;
+    if (len > 0 && (kind[0] == RLOG_EPOCH || kind[0] == RLOG_BATCH)) {
+        p->is_new = false;
+        p->is_old = true; /* a log of one replica: its records are the map's */
+        return rlog_state_replay(&p->state, data, len, err);
+    }
     int rc = paxos_entry_decode(data, len, &e, err);
     if (rc < 0) {
         return rc;
     }
-    p->journal_bytes += len;
     rc = replica_replay(p, &e, err);
     paxos_value_unref(e.value);
     p->is_new = false;

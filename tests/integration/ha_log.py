@@ -1,0 +1,190 @@
+"""Three masters that keep the registry on their own log: --registry=replicated_log --quorum=2, found through ZooKeeper or by --log_peers.
+
+Run below with-zookeeper 3. A client writes all the while; at the end each change that was acknowledged is there."""
+import os
+import random
+import shutil
+import time
+
+import cluster
+from cluster import check, wait
+from ha_chaos import Client, settle
+from ha_cluster import NATIVE, HaCluster, identities, wait_identities
+
+LOG = ("replicated_log", 2)
+
+
+class Writes:
+    """The chaos client at work; ends_well() stops it and looks at everything that it was told."""
+
+    def __init__(self, c):
+        self.c = c
+        self.client = Client(c, random.Random(7), {"a": NATIVE, "b": NATIVE})
+        self.client.start()
+
+    def more(self, count=3):
+        """So many more changes are acknowledged."""
+        have = self.client.counts["acknowledged"]
+        wait(lambda: self.client.errors or self.client.counts["acknowledged"] >= have + count, "changes are acknowledged", 60)
+
+    def ends_well(self, want):
+        self.client.stopping = True
+        self.client.join(60)
+        check(not self.client.errors, "no request was refused as wrong", self.client.errors)
+        self.c.wait_ready()
+        self.client.settle()
+        settle(self.c, self.client)
+        wait_identities(self.c, want, "steady")
+        print(f"     {self.client.counts}")
+
+
+def begin(c):
+    c.accepted("POST", "/v2/apps", {**NATIVE, "id": "steady", "instances": 2})
+    c.wait_running("steady", 2)
+    c.wait_quiet()
+    return identities(c, "steady")
+
+
+def logged(node, text):
+    return text in node.log.read_text(errors="replace")
+
+
+def log_dir(c, master):
+    return c.dir / master.name / "replicated_log"
+
+
+def each_master_dies_in_every_way():
+    with HaCluster(masters=3, docker="", registry=LOG) as c:
+        want, writes = begin(c), Writes(c)
+        for way in ("kill", "stop", "freeze"):
+            for node in [c.wait_leader(), c.standbys()[0]]:
+                clock = time.monotonic()
+                getattr(node, way)()
+                c.wait_write()
+                print(f"     {way} of {node.name}: a write after {time.monotonic() - clock:.2f} s")
+                writes.more()
+                if way == "freeze":
+                    node.resume()
+                else:
+                    node.start()
+                wait(lambda: c.named_leader(node), f"{node.name} is back", 40)
+                writes.more()
+        writes.ends_well(want)
+
+
+def all_masters_die_at_once():
+    with HaCluster(masters=3, docker="", registry=LOG) as c:
+        want, writes = begin(c), Writes(c)
+        for _ in range(2):
+            writes.more()
+            for m in c.masters:
+                m.kill()
+            for m in c.masters:
+                m.start()
+            c.wait_ready()
+            writes.more()
+        writes.ends_well(want)
+
+
+def votes(c, node, count):
+    """So often has its log said that it votes (each of the two logs says it once)."""
+    return node.log.read_text(errors="replace").count("this replica votes now") >= count
+
+
+def a_lost_disk_comes_back_as_a_new_replica():
+    with HaCluster(masters=3, docker="", registry=LOG) as c:
+        want, writes = begin(c), Writes(c)
+        for node in (c.standbys()[0], c.wait_leader()):
+            writes.more()
+            node.kill()
+            shutil.rmtree(log_dir(c, node))
+            node.start()
+            wait(lambda: votes(c, node, 2), f"{node.name} has read the logs and votes", 60)
+            writes.more()
+        other = next(m for m in c.masters if m is not node and m is not c.wait_leader())
+        other.kill()  # now the two that lost their disks may be needed
+        c.wait_write()
+        writes.more()
+        other.start()
+        c.wait_ready()
+        writes.ends_well(want)
+
+
+def a_damaged_log_is_named_and_replaced():
+    with HaCluster(masters=3, docker="", registry=LOG) as c:
+        want, writes = begin(c), Writes(c)
+        node = c.standbys()[0]
+        writes.more()
+        node.kill()
+        path = log_dir(c, node) / "apps.log"
+        with open(path, "r+b") as f:
+            f.seek(os.path.getsize(path) // 2)
+            f.write(b"damaged!")
+        node.start()
+        wait(lambda: logged(node, "is out of use") and logged(node, "apps.log"), "its log names the file", 30)
+        writes.more()
+        node.kill()
+        path.rename(str(path) + ".damaged")
+        node.start()
+        wait(lambda: votes(c, node, 1), f"{node.name} has read the log and votes", 60)
+        writes.ends_well(want)
+
+
+def a_machine_is_replaced():
+    with HaCluster(masters=3, docker="", registry=LOG) as c:
+        want, writes = begin(c), Writes(c)
+        old = c.standbys()[0]
+        old.kill()
+        writes.more()
+        port, api = cluster.free_ports(2)
+        new = make_master(c, port, api)
+        new.start()
+        try:
+            wait(lambda: votes(c, new, 2), "the new machine votes", 90)
+            c.masters[c.masters.index(old)] = new
+            writes.more()
+            c.wait_leader().kill()  # one of the two that were there before: the new one is needed
+            c.wait_write()
+            writes.more()
+            for m in c.masters:
+                if not m.alive():
+                    m.start()
+            c.wait_ready()
+            writes.ends_well(want)
+        finally:
+            if new.alive():
+                new.stop()
+
+
+def make_master(c, port, api):
+    c.hosts.append(None)
+    return c._master(len(c.hosts) - 1, port, api, ())
+
+
+def two_masters_are_told_why_they_wait():
+    with TwoOfThree() as c:
+        node = c.masters[0]
+        waits = "2 of 3 masters are there: a new log begins when all 3 that --quorum=2 expects have been there at once"
+        wait(lambda: logged(node, waits), "its log says whom it waits for", 40)
+        c.masters[2].start()
+        c.wait_ready()
+        for m in c.masters[1:]:
+            m.kill()
+        wait(lambda: logged(node, "1 of 3 replicas answer, 2 are needed"), "it says who is away", 60)
+        c.masters[1].start()
+        c.wait_write(60)
+
+
+class TwoOfThree(HaCluster):
+    def __init__(self):
+        super().__init__(masters=3, docker="", registry=LOG, agents=0)
+
+    def __enter__(self):
+        for m in self.masters[:2]:
+            m.start()
+        return self
+
+
+if __name__ == "__main__":
+    cluster.main(each_master_dies_in_every_way, all_masters_die_at_once, a_lost_disk_comes_back_as_a_new_replica, a_damaged_log_is_named_and_replaced,
+                 a_machine_is_replaced, two_masters_are_told_why_they_wait)
