@@ -9,7 +9,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 INTEGRATION = HERE.parent / "integration"
 sys.path[:0] = [str(HERE), str(INTEGRATION)]
 
-SECTIONS = ("journal", "native", "engine", "failover")
+SECTIONS = ("journal", "log", "native", "engine", "failover")
 BESIDE = {  # sections that need a server: what runs it, and what to say when it cannot
     "engine": (["with-dockerd"], "no Docker engine can be started here (needs root and docker.io)"),
     "failover": (["with-zookeeper", "3"], "no ZooKeeper servers can be started here (needs root and zookeeper)"),

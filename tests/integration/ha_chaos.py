@@ -2,7 +2,7 @@
 
 At the end: every acknowledged state is there, no task was restarted that nobody asked for, nothing is left behind, one master leads.
 
-Usage: ha_chaos.py [SECONDS [SEED [MASTERS [AGENTS]]]]"""
+Usage: ha_chaos.py [SECONDS [SEED [MASTERS [AGENTS [REGISTRY]]]]]; replicated_log wants three masters"""
 import random
 import sys
 import threading
@@ -151,10 +151,11 @@ class Faults:
             self.c.wait_ready()
 
 
-def chaos(seconds, seed, masters, agents):
-    print(f"seed {seed} seconds {seconds} masters {masters} agents {agents}", flush=True)
+def chaos(seconds, seed, masters, agents, registry):
+    print(f"seed {seed} seconds {seconds} masters {masters} agents {agents} registry {registry}", flush=True)
     rng = random.Random(seed)
-    with HaCluster(masters=masters, agents=agents) as c:
+    quorum = masters // 2 + 1 if registry == "replicated_log" else 1
+    with HaCluster(masters=masters, agents=agents, registry=(registry, quorum)) as c:
         c.accepted("POST", "/v2/apps", {**NATIVE, "id": "steady", "instances": 2})
         c.wait_running("steady", 2)
         apps = {"a": NATIVE, "b": NATIVE}
@@ -209,9 +210,10 @@ if __name__ == "__main__":
     SEED = int(words[1]) if len(words) > 1 else random.SystemRandom().randrange(1 << 32)
     MASTERS = int(words[2]) if len(words) > 2 else 2
     AGENTS = int(words[3]) if len(words) > 3 else 1
+    REGISTRY = words[4] if len(words) > 4 else "in_memory"
     sys.argv = sys.argv[:1]
 
     def nothing_acknowledged_is_lost_in_a_storm_of_faults():
-        chaos(SECONDS, SEED, MASTERS, AGENTS)
+        chaos(SECONDS, SEED, MASTERS, AGENTS, REGISTRY)
 
     cluster.main(nothing_acknowledged_is_lost_in_a_storm_of_faults)
