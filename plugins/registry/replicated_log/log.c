@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,10 +167,32 @@ static void apply(struct rlog_log *log, const struct paxos_effect *fx)
     }
 }
 
+static void gauge(struct rlog_log *log, const char *what, double value)
+{
+    char name[160];
+    bool is_registrar = strcmp(log->name, "master") == 0; /* the log that Mesos has */
+    (void)snprintf(name, sizeof(name), "%s%s/log/%s", is_registrar ? "" : "registry/",
+                   is_registrar ? "registrar" : log->name, what);
+    log->host->gauge_set(log->host, name, value);
+}
+
+static void publish(struct rlog_log *log)
+{
+    struct paxos_view v;
+    paxos_view(log->machine, &v);
+    gauge(log, "recovered", v.status == PAXOS_VOTING && v.failed == 0);
+    gauge(log, "ensemble_size", (double)v.reachable);
+    gauge(log, "quorum", log->quorum);
+    gauge(log, "position", (double)v.committed);
+    gauge(log, "leading", v.leads);
+    gauge(log, "waiting", (double)(v.in_flight + v.waiting));
+}
+
 static void on_deadline(void *arg)
 {
     struct rlog_log *log = arg;
     log->deadline = NULL;
+    publish(log);
     struct paxos_event ev = {.type = PAXOS_EV_TICK};
     step(log, &ev);
     drain(log);
@@ -328,6 +351,7 @@ int rlog_log_open(struct rlog_log *log, struct mu_error *err)
     }
     struct paxos_event ev = {.type = PAXOS_EV_START};
     step(log, &ev);
+    publish(log);
     return 0;
 }
 

@@ -476,6 +476,10 @@ void paxos_view(const struct paxos *p, struct paxos_view *out)
         .leads = p->co.state == PAXOS_LEADING,
         .in_flight = p->co.proposals.count,
         .waiting = p->co.waiting_count,
+        .reachable = 1,
         .failed = p->failed,
     };
+    for (size_t i = 0; i < p->peer_count; i++) {
+        out->reachable += p->peers[i].up;
+    }
 }
