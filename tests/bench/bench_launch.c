@@ -42,7 +42,7 @@ struct bench {
     bool is_late;
 };
 
-static void fail(const char *fmt, ...)
+static MU_PRINTF(1, 2) void fail(const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);

@@ -99,15 +99,11 @@ static void make_app(struct bench *b, size_t i)
     b->apps[i] = a;
 }
 
-static void set(char *dst, size_t size, const char *fmt, size_t n)
-{
-    (void)snprintf(dst, size, fmt, n);
-}
-
 static void agent_info(struct mu_agent_info *out, size_t i)
 {
     *out = (struct mu_agent_info){.port = 5051};
-    set(out->id.s, sizeof(out->id.s), "33333333-3333-4333-8333-333333333333-S%zu", i);
+    (void)snprintf(out->id.s, sizeof(out->id.s),
+                   "33333333-3333-4333-8333-333333333333-S%zu", i);
     out->hostname = mu_xasprintf("host-%05zu.example.net", i);
     out->ip = mu_xasprintf("10.%zu.%zu.%zu", i >> 16 & 255, i >> 8 & 255, i & 255);
     out->version = mu_xstrdup("0.1.0");

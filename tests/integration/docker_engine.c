@@ -22,7 +22,7 @@
 /* ---- the engine from outside, through docker's own client ---- */
 
 /* Its first line of output; free it. */
-static char *docker(const char *fmt, ...)
+static MU_PRINTF(1, 2) char *docker(const char *fmt, ...)
 {
     char command[1024];
     char line[1024] = "";

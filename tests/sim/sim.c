@@ -39,7 +39,7 @@ struct event *sim_later(struct sim *s,
     return e;
 }
 
-static void note(struct sim *s, FILE *also, const char *fmt, va_list ap)
+static MU_PRINTF(3, 0) void note(struct sim *s, FILE *also, const char *fmt, va_list ap)
 {
     char text[700];
     int n = vsnprintf(text, sizeof(text), fmt, ap);

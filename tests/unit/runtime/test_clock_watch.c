@@ -59,8 +59,8 @@ static void timer_cancel(const struct mu_host *h, struct mu_timer *timer)
     world_of(h)->timers--;
 }
 
-static void
-told(const struct mu_host *h, int level, const char *message, const char *fmt, ...)
+static MU_PRINTF(4, 5) void told(
+    const struct mu_host *h, int level, const char *message, const char *fmt, ...)
 {
     struct world *x = world_of(h);
     assert_int_equal(level, MU_WARN);

@@ -36,7 +36,7 @@ static void run_app(struct world *w, struct mu_app *a)
     clear_log(w);
 }
 
-struct rolling_watch {
+static struct rolling_watch {
     const char *id;
     size_t min_running, max_live, lowest, highest;
 } watched;

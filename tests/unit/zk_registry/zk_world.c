@@ -55,8 +55,8 @@ static struct zk_world *world_of(const struct mu_host *h)
     return h->impl;
 }
 
-static void
-on_log(const struct mu_host *h, int level, const char *message, const char *fmt, ...)
+static MU_PRINTF(4, 5) void on_log(
+    const struct mu_host *h, int level, const char *message, const char *fmt, ...)
 {
     world_of(h)->warnings += level <= MU_WARN;
     if (getenv("MUSTER_TEST_LOG") != NULL) {

@@ -209,7 +209,7 @@ static void keep(struct paxos *p, struct paxos_value *value)
 int replica_apply(struct paxos *p, struct paxos_value *value, struct mu_error *err)
 {
     int rc = 0;
-    struct paxos_members members;
+    struct paxos_members members = {0};
     if (value->kind == PAXOS_BATCH) {
         rc = rlog_state_replay(&p->state, value->bytes, value->len, err);
     } else if (value->kind == PAXOS_MEMBERS) {
