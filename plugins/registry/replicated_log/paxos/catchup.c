@@ -15,10 +15,11 @@
 static void ask(struct paxos *p)
 {
     p->fetch.asked_ms = p->now_ms;
+    p->fetch.position = p->members.count == 0 ? 1 : p->committed + 1;
     bool in_parts = p->in.parts != 0;
     struct paxos_message m = {
         .type = PAXOS_MSG_FETCH,
-        .position = p->members.count == 0 ? 1 : p->committed + 1,
+        .position = p->fetch.position,
         .committed = in_parts ? p->in.position : 0,
         .part = in_parts ? p->in.next : 0,
     };
@@ -101,12 +102,16 @@ static void send_values(struct paxos *p, uint64_t to, uint64_t from_position)
     paxos_message_release(&m);
 }
 
-static void send_part(struct paxos *p, uint64_t to, uint64_t position, uint32_t part)
+/* needed: what to begins behind. One map serves several as long as the values behind it
+ * are kept: else two that ask in turn would take each other's away for ever. */
+static void
+send_part(struct paxos *p, uint64_t to, uint64_t needed, uint64_t position, uint32_t part)
 {
     if (position == 0 || position != p->out.position ||
         part >= p->out.snapshot.count) { /* from its beginning */
         part = 0;
-        if (p->out.position != p->committed || p->out.position == 0) {
+        if (p->out.position == 0 || p->out.position < needed ||
+            p->out.position + 1 < p->kept.first) {
             rlog_snapshot_release(&p->out.snapshot);
             rlog_snapshot_init(&p->out.snapshot, &p->state);
             p->out.position = p->committed;
@@ -137,7 +142,7 @@ void catchup_on_fetch(struct paxos *p, uint64_t from, const struct paxos_message
     }
     /* The first members are in no value: who begins gets them with the map. */
     if (m->committed != 0 || m->position == 1 || m->position < p->kept.first) {
-        send_part(p, from, m->committed, m->part);
+        send_part(p, from, m->position, m->committed, m->part);
     } else {
         send_values(p, from, m->position);
     }
@@ -156,7 +161,9 @@ void catchup_on_values(struct paxos *p, uint64_t from, const struct paxos_messag
             replica_commit(p, m->records[i].value, true);
         }
     }
-    if (p->fetch.active && from == p->fetch.peer && m->count > 0) {
+    if (p->fetch.active && from == p->fetch.peer && m->count > 0 &&
+        m->position == p->fetch.position) {
+        p->fetch.position = 0; /* a second answer asks for nothing */
         arrived(p);
     }
     coordinator_kick(p);
@@ -190,7 +197,7 @@ void catchup_on_snapshot(struct paxos *p, uint64_t from, const struct paxos_mess
     if (!wanted || !is_news || !p->fetch.active || from != p->fetch.peer) {
         return;
     }
-    if (m->part == 0) {
+    if (m->part == 0 && (p->in.parts == 0 || m->position != p->in.position)) {
         forget_incoming(p);
         p->in.position = m->position;
         p->in.members = *m->members;

@@ -13,6 +13,8 @@
 
 #define ROUND_WAIT_MIN_MS 50u
 #define ROUND_WAIT_MAX_MS 150u
+#define FIRST_ROUND_MAX 1000000u
+#define FETCH_WAIT_MS 2000u
 #define RESEND_MAX 4096u /* values in one go */
 
 static uint32_t bit_of(const struct paxos *p, uint64_t id)
@@ -145,7 +147,10 @@ static void begin_round(struct paxos *p)
         coordinator_end(p, MU_E_INVALID, MU_E_INVALID, text);
         return;
     }
+    /* An epoch may come here twice, and this replica's own promise need not tell of it:
+     * each time has its ballots for itself. */
     uint32_t round = co->ballot.round;
+    round = round != 0 ? round : (uint32_t)paxos_random(p, 1, FIRST_ROUND_MAX);
     if (p->promised.epoch == co->epoch && p->promised.round > round) {
         round = p->promised.round;
     }
@@ -196,7 +201,15 @@ static void gather(struct paxos *p, const struct paxos_message *m)
     }
 }
 
+static void fetch_to(struct paxos *p, uint64_t committed, uint64_t from)
+{
+    p->co.fetch_to = committed;
+    p->co.state = PAXOS_FETCHING; /* and then ask again: the members may be others */
+    catchup_need(p, committed, from);
+}
+
 static void settle(struct paxos *p);
+static void tell_committed(struct paxos *p);
 
 void coordinator_on_promised(struct paxos *p,
                              uint64_t from,
@@ -213,9 +226,7 @@ void coordinator_on_promised(struct paxos *p,
     co->ignored &= ~co->promised;
     gather(p, m);
     if (m->committed > p->committed) {
-        co->fetch_to = m->committed;
-        co->state = PAXOS_FETCHING; /* and then ask again: the members may be others */
-        catchup_need(p, m->committed, from);
+        fetch_to(p, m->committed, from);
     } else if (bits(co->promised) >= p->members.quorum) {
         settle(p);
     }
@@ -240,9 +251,13 @@ void coordinator_on_rejected(struct paxos *p, const struct paxos_message *m)
 
 void coordinator_on_ignored(struct paxos *p, uint64_t from, const struct paxos_message *m)
 {
-    if (p->co.state == PAXOS_PROMISING &&
-        paxos_ballot_cmp(&m->ballot, &p->co.ballot) == 0) {
-        p->co.ignored |= bit_of(p, from);
+    if (p->co.state != PAXOS_PROMISING ||
+        paxos_ballot_cmp(&m->ballot, &p->co.ballot) != 0) {
+        return;
+    }
+    p->co.ignored |= bit_of(p, from);
+    if (m->committed > p->committed) { /* it was a member: who is one now is in there */
+        fetch_to(p, m->committed, from);
     }
 }
 
@@ -267,6 +282,9 @@ static void propose(struct paxos *p, struct paxos_value *value, const uint64_t *
                                     .has_token = token != NULL,
                                     .token = token == NULL ? 0 : *token,
                                     .sent_ms = p->now_ms};
+    if (co->proposals.count == 0) {
+        co->moved_ms = p->now_ms;
+    }
     (void)paxos_ring_put(&co->proposals, position, prop); /* a new place */
     co->bytes_in_flight += value->len;
     co->told_committed = p->committed;
@@ -334,7 +352,8 @@ static void maybe_leading(struct paxos *p)
     mu_buf_release(&b);
 }
 
-/* What was accepted anywhere is written again, under this ballot. */
+/* What was accepted anywhere is written again, under this ballot; up to new members:
+ * those have to be asked what stands behind them (coordinator_members_changed). */
 static void settle(struct paxos *p)
 {
     struct paxos_coordinator *co = &p->co;
@@ -345,6 +364,9 @@ static void settle(struct paxos *p)
     for (uint64_t at = p->committed + 1; at < end; at++) {
         const struct paxos_record *r = paxos_ring_get(&co->gathered, at);
         propose(p, r == NULL ? nothing : r->value, NULL);
+        if (r != NULL && r->value->kind == PAXOS_MEMBERS) {
+            break;
+        }
     }
     paxos_value_unref(nothing);
     forget_gathered(co);
@@ -387,6 +409,7 @@ void coordinator_committed(struct paxos *p, const struct paxos_value *value)
         return;
     }
     (void)paxos_ring_shift(&co->proposals);
+    co->moved_ms = p->now_ms;
     co->bytes_in_flight -= prop->value->len;
     if (prop->value->kind == PAXOS_MEMBERS) {
         co->writes_members = false;
@@ -399,22 +422,12 @@ void coordinator_committed(struct paxos *p, const struct paxos_value *value)
     free(prop);
 }
 
-/* Positions that it was about to settle are settled: ask again what is left. A leader has
- * all that is chosen; if others have more, another one leads. */
+/* A leader has all that is chosen; if others have more, another one leads. (One that
+ * settles asks again: the members have come with the map.) */
 void coordinator_jumped(struct paxos *p)
 {
-    struct paxos_coordinator *co = &p->co;
-    if (co->state == PAXOS_LEADING) {
+    if (p->co.state == PAXOS_LEADING) {
         fenced(p, &p->promised);
-    } else if (co->state == PAXOS_SETTLING) {
-        while (co->proposals.count > 0) {
-            struct paxos_proposal *prop = paxos_ring_shift(&co->proposals);
-            paxos_value_unref(prop->value); /* none has a token yet */
-            free(prop);
-        }
-        co->bytes_in_flight = 0;
-        co->writes_members = false;
-        begin_round(p);
     }
 }
 
@@ -428,12 +441,26 @@ void coordinator_saw(struct paxos *p, const struct paxos_ballot *ballot)
     }
 }
 
-/* Answers were counted by the old members. */
+/* Answers were counted by the old members, and it was they who were asked. A coordinator
+ * that leads has written the entry itself, and goes on (is_chosen). */
 void coordinator_members_changed(struct paxos *p)
 {
-    if (p->co.state == PAXOS_PROMISING) {
-        p->co.promised = p->co.ignored = 0;
-        p->co.retry_ms = p->now_ms;
+    struct paxos_coordinator *co = &p->co;
+    if (co->state == PAXOS_SETTLING) {
+        while (co->proposals.count > 0) {
+            struct paxos_proposal *prop = paxos_ring_shift(&co->proposals);
+            paxos_value_unref(prop->value); /* none has a token yet */
+            free(prop);
+        }
+        co->bytes_in_flight = 0;
+        if (co->proposals.first == p->committed + 1) { /* it was what is written here */
+            tell_committed(p);                         /* the new one waits for it */
+        }
+        co->state = PAXOS_PROMISING;
+    }
+    if (co->state == PAXOS_PROMISING) {
+        co->promised = co->ignored = 0;
+        co->retry_ms = p->now_ms;
     }
 }
 
@@ -452,6 +479,24 @@ static void advance(struct paxos *p)
     write_waiting(p);
 }
 
+/* Who leads does not ask new members for a promise. That a quorum of them has accepted
+ * the entry itself stands for it: so the one that goes does not count. */
+static bool is_chosen(const struct paxos *p, const struct paxos_proposal *prop)
+{
+    uint32_t votes = prop->votes;
+    struct paxos_members next;
+    struct mu_error err;
+    if (p->co.state == PAXOS_LEADING && prop->value->kind == PAXOS_MEMBERS &&
+        paxos_value_members(prop->value, &next, &err) == 0) {
+        for (uint32_t i = 0; i < p->members.count; i++) {
+            if (paxos_members_find(&next, p->members.v[i].id) < 0) {
+                votes &= ~(1u << i);
+            }
+        }
+    }
+    return bits(votes) >= p->members.quorum;
+}
+
 void coordinator_on_wrote(struct paxos *p, uint64_t from, const struct paxos_message *m)
 {
     struct paxos_coordinator *co = &p->co;
@@ -464,13 +509,20 @@ void coordinator_on_wrote(struct paxos *p, uint64_t from, const struct paxos_mes
         return; /* chosen without it */
     }
     prop->votes |= bit_of(p, from);
-    if (!prop->is_chosen && bits(prop->votes) >= p->members.quorum) {
+    if (!prop->is_chosen && is_chosen(p, prop)) {
         prop->is_chosen = true;
         advance(p);
     }
 }
 
 /* ---- members ---- */
+
+static bool is_away(struct paxos *p, uint64_t id)
+{
+    const struct paxos_peer *peer = paxos_peer(p, id);
+    uint64_t since_ms = peer == NULL ? p->started_ms : peer->since_ms;
+    return !paxos_is_up(p, id) && p->now_ms - since_ms >= PAXOS_AWAY_MS;
+}
 
 static bool find_victim(struct paxos *p, const struct paxos_member *who, uint64_t *victim)
 {
@@ -480,13 +532,9 @@ static bool find_victim(struct paxos *p, const struct paxos_member *who, uint64_
         const struct paxos_member *m = &p->members.v[i];
         if (strcmp(m->address, who->address) == 0) {
             *victim = m->id;
-            return true;
+            return m->id != p->id; /* else two say that they are here */
         }
-        const struct paxos_peer *peer = paxos_peer(p, m->id);
-        bool is_away =
-            m->id != p->id &&
-            (peer == NULL || (!peer->up && p->now_ms - peer->since_ms >= PAXOS_AWAY_MS));
-        if (is_away) {
+        if (is_away(p, m->id)) {
             away++;
             *victim = m->id;
         }
@@ -504,8 +552,8 @@ void coordinator_on_join(struct paxos *p, uint64_t from, const struct paxos_mess
     }
     uint64_t victim;
     if (!find_victim(p, who, &victim)) {
-        if (p->now_ms - p->warned_ms >= 30000) {
-            p->warned_ms = p->now_ms;
+        if (co->refused_ms == 0 || p->now_ms - co->refused_ms >= 30000) {
+            co->refused_ms = p->now_ms;
             paxos_log(p, MU_WARN,
                       "a replica at %s wants to be a member, and there are %u already: "
                       "stop the one that it replaces",
@@ -601,8 +649,9 @@ void coordinator_tick(struct paxos *p)
         }
         break;
     case PAXOS_FETCHING:
-        if (!p->fetch.active) {
-            begin_round(p); /* whoever had it is gone */
+        if (!p->fetch.active || p->now_ms - co->asked_ms >= FETCH_WAIT_MS) {
+            begin_round(
+                p); /* whoever had it may be gone, and the others can do without */
         }
         break;
     case PAXOS_SETTLING:

@@ -27,6 +27,17 @@ static uint32_t reachable(const struct paxos *p)
     return n;
 }
 
+/* The first of the set that this one has started with that is away; NULL: none is. */
+static const char *missing(const struct paxos *p)
+{
+    for (uint32_t i = 0; p->status == PAXOS_STARTING && i < p->members.count; i++) {
+        if (!paxos_is_up(p, p->members.v[i].id)) {
+            return p->members.v[i].address;
+        }
+    }
+    return NULL;
+}
+
 static void explain_start(const struct paxos *p, struct mu_buf *out)
 {
     uint32_t seen = 1, all = 2 * p->quorum - 1, voting = 0;
@@ -47,6 +58,11 @@ static void explain_start(const struct paxos *p, struct mu_buf *out)
                       "the others, or, when their disks are lost, copy the directory "
                       "replicated_log of the last leader to them",
                       voting, all, p->quorum);
+    } else if (missing(p) != NULL) {
+        mu_buf_printf(out,
+                      "a new log has been begun with %s, which is away: start it, or "
+                      "empty the directory replicated_log of all masters",
+                      missing(p));
     } else if (seen > all) {
         mu_buf_printf(
             out,
@@ -72,7 +88,9 @@ void paxos_explain(const struct paxos *p, struct mu_buf *out)
                       "nothing can be written: %u of %u replicas answer, %u are needed",
                       reachable(p), p->members.count, p->members.quorum);
         name_away(p, out);
-    } else if (p->co.state == PAXOS_PROMISING || p->co.state == PAXOS_SETTLING) {
+    } else if (p->co.state == PAXOS_PROMISING || p->co.state == PAXOS_SETTLING ||
+               (p->co.state == PAXOS_LEADING && p->co.proposals.count > 0 &&
+                p->now_ms - p->co.moved_ms >= 2 * PAXOS_RESEND_MS)) {
         mu_buf_printf(out, "the promises or votes of %u of %u replicas are awaited",
                       p->members.quorum, p->members.count);
         name_away(p, out);

@@ -93,6 +93,8 @@ struct paxos_coordinator {
     bool writes_members;               /* they are on their way, nothing behind them */
     bool has_begun;                    /* its epoch's record is written */
     uint64_t told_committed, told_ms;  /* COMMITTED, or on a WRITE */
+    uint64_t moved_ms;                 /* when the first proposal became the first */
+    uint64_t refused_ms;               /* when it last said that nobody can be replaced */
 };
 
 struct paxos {
@@ -100,7 +102,7 @@ struct paxos {
     char address[PAXOS_ADDRESS_MAX];
     uint32_t quorum;
     uint64_t random;
-    uint64_t now_ms, tick_ms;
+    uint64_t now_ms, tick_ms, started_ms;
     struct paxos_effects *fx; /* of the step that runs */
     int failed;
     bool is_new;             /* the journal was empty */
@@ -131,6 +133,7 @@ struct paxos {
     struct { /* catching up */
         bool active;
         uint64_t to, peer, asked_ms;
+        uint64_t position; /* that was asked for last; 0: answered */
     } fetch;
     struct { /* a snapshot that comes in */
         uint64_t position;

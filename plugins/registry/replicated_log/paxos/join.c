@@ -109,6 +109,7 @@ struct census {
     uint32_t seen, voting, blank; /* with this one; blank: empty or starting */
     uint32_t other_quorum;
     const struct paxos_peer *voter; /* one of them, that knows most */
+    const struct paxos_peer *ahead; /* the same of those that vote or recover */
 };
 
 static struct census count(struct paxos *p)
@@ -126,6 +127,10 @@ static struct census count(struct paxos *p)
         if (peer->status == PAXOS_VOTING &&
             (c.voter == NULL || peer->committed > c.voter->committed)) {
             c.voter = peer;
+        }
+        if ((peer->status == PAXOS_VOTING || peer->status == PAXOS_RECOVERING) &&
+            (c.ahead == NULL || peer->committed > c.ahead->committed)) {
+            c.ahead = peer;
         }
     }
     return c;
@@ -181,6 +186,29 @@ static void recover_from_others(struct paxos *p, const struct census *c)
     store_status(p, PAXOS_RECOVERING);
 }
 
+/* May set begin the log in the place of the set that this one has written down? A replica
+ * that is only away may vote in that one already, and count on the others. One whose disk
+ * was lost is back with another id at its address. As long as those are no quorum they
+ * have chosen nothing. */
+static bool may_replace_set(const struct paxos *p, const struct paxos_members *set)
+{
+    uint32_t lost = 0;
+    for (uint32_t i = 0; i < p->members.count; i++) {
+        const struct paxos_member *m = &p->members.v[i];
+        if (paxos_members_find(set, m->id) < 0) {
+            bool is_back = false;
+            for (uint32_t k = 0; k < set->count; k++) {
+                is_back = is_back || strcmp(set->v[k].address, m->address) == 0;
+            }
+            if (!is_back) {
+                return false;
+            }
+            lost++;
+        }
+    }
+    return lost < p->quorum && !paxos_members_same_ids(set, &p->members);
+}
+
 static void decide(struct paxos *p)
 {
     struct census c = count(p);
@@ -194,14 +222,9 @@ static void decide(struct paxos *p)
     } else if (c.blank == all && c.seen == all && c.other_quorum == 0) {
         struct paxos_members set;
         collect(p, &set);
-        /* Whoever is missing in the new set could have voted in the old one: as long as
-         * they are no quorum they have chosen nothing. */
-        uint32_t gone = 0;
-        for (uint32_t i = 0; i < p->members.count; i++) {
-            gone += paxos_members_find(&set, p->members.v[i].id) < 0;
-        }
-        if (!paxos_members_same_ids(&set, &p->members) && gone < p->quorum) {
+        if (may_replace_set(p, &set)) {
             p->members = set;
+            p->told_status = PAXOS_EMPTY; /* until the new set is on the disk */
             store_status(p, PAXOS_STARTING);
         }
     }
@@ -209,12 +232,15 @@ static void decide(struct paxos *p)
 
 static void ask_to_join(struct paxos *p)
 {
+    struct census c = count(p);
     if (p->members.count == 0) {
-        struct census c = count(p);
         if (c.voter != NULL) {
             catchup_need(p, c.voter->committed, c.voter->id); /* the members at least */
         }
         return;
+    }
+    if (c.ahead != NULL && c.ahead->committed > p->committed) { /* it may be a member */
+        catchup_need(p, c.ahead->committed, c.ahead->id);
     }
     bool knows_leader =
         p->leader.heard_ms != 0 && p->now_ms - p->leader.heard_ms < PAXOS_ANSWER_AGE_MS;

@@ -337,6 +337,7 @@ static void dispatch(struct paxos *p, const struct paxos_event *ev)
 {
     switch ((enum paxos_event_type)ev->type) {
     case PAXOS_EV_START:
+        p->started_ms = p->now_ms;
         join_start(p);
         break;
     case PAXOS_EV_TICK:

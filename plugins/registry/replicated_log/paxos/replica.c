@@ -21,8 +21,10 @@ static bool votes(const struct paxos *p)
 
 static void ignore(struct paxos *p, uint64_t from, const struct paxos_message *m)
 {
-    struct paxos_message answer = {
-        .type = PAXOS_MSG_IGNORED, .status = p->status, .ballot = m->ballot};
+    struct paxos_message answer = {.type = PAXOS_MSG_IGNORED,
+                                   .status = p->status,
+                                   .ballot = m->ballot,
+                                   .committed = p->committed};
     paxos_send(p, from, &answer);
 }
 
@@ -186,7 +188,9 @@ void replica_on_durable(struct paxos *p, const struct paxos_pending *done)
         send_wrote(p, done->peer, &done->ballot, done->position);
         break;
     case PAXOS_PENDING_STATUS:
-        p->told_status = done->status;
+        if (p->status == done->status) { /* else a members entry has come in between */
+            p->told_status = done->status;
+        }
         coordinator_kick(p);
         break;
     }
@@ -280,8 +284,11 @@ static int commit_to(struct paxos *p, uint64_t committed, struct mu_error *err)
 
 static void forget_window(struct paxos *p, uint64_t committed)
 {
-    while (p->accepted.first <= committed) {
+    while (p->accepted.count > 0 && p->accepted.first <= committed) {
         record_free(paxos_ring_shift(&p->accepted));
+    }
+    if (p->accepted.first <= committed) {
+        p->accepted.first = committed + 1;
     }
     while (p->kept.count > 0) {
         paxos_value_unref(paxos_ring_shift(&p->kept));

@@ -6,6 +6,7 @@
 
 #define WIRE_VERSION 1u
 #define VALUE_MAX (16u * 1024 * 1024)
+#define POSITION_MAX ((uint64_t)INT64_MAX) /* there is always one behind it */
 
 const char *paxos_status_name(enum paxos_status status)
 {
@@ -263,7 +264,8 @@ int paxos_message_decode(const void *data,
     if (r.bad || r.len > 0 || (m.type == PAXOS_MSG_WRITE && m.count != 1) ||
         (m.type == PAXOS_MSG_SNAPSHOT && m.count != 1) ||
         (m.type == PAXOS_MSG_JOIN && members.count != 1) ||
-        (m.type == PAXOS_MSG_SNAPSHOT && members.count == 0)) {
+        (m.type == PAXOS_MSG_SNAPSHOT && (members.count == 0 || m.part >= m.parts)) ||
+        m.position > POSITION_MAX || m.committed > POSITION_MAX) {
         paxos_message_release(&m);
         return mu_fail(err, MU_E_CORRUPT, "a message of %zu bytes is not valid", len);
     }
@@ -325,6 +327,7 @@ int paxos_entry_decode(const void *data,
                            "the log was written by another version of Muster");
         }
         e.id = get(&r, 8);
+        r.bad = r.bad || e.id == 0;
         break;
     case PAXOS_ENTRY_STATUS:
         e.status = (uint8_t)get(&r, 1);
@@ -359,7 +362,7 @@ int paxos_entry_decode(const void *data,
                        "an entry of kind %u: written by another version of Muster",
                        (unsigned)e.kind);
     }
-    if (r.bad || r.len > 0) {
+    if (r.bad || r.len > 0 || e.position > POSITION_MAX || e.committed > POSITION_MAX) {
         paxos_value_unref(e.value);
         return mu_fail(err, MU_E_CORRUPT, "an entry of kind '%c' is not valid", e.kind);
     }

@@ -24,7 +24,7 @@ enum paxos_message_type {
     PAXOS_MSG_WRITE,          /* ballot, committed, records: one */
     PAXOS_MSG_WROTE,          /* ballot, position */
     PAXOS_MSG_REJECTED,       /* ballot: the asker's; promised */
-    PAXOS_MSG_IGNORED,        /* ballot: the asker's; status */
+    PAXOS_MSG_IGNORED,        /* ballot: the asker's; status, committed */
     PAXOS_MSG_COMMITTED,      /* ballot, committed */
     PAXOS_MSG_FETCH,    /* position: the first that is missing; part of a snapshot */
     PAXOS_MSG_VALUES,   /* committed, records: chosen ones in a row */
