@@ -265,12 +265,14 @@ static void nothing_is_settled_behind_a_members_entry(void **state)
     kit_run(&k);
     assert_true(kit_votes(&k, 5) && kit_is_member(&k, 0, 5));
     kit_drop(&k, 0, 1, KIT_ANY);
+    kit_drop(&k, 0, 5, PAXOS_MSG_COMMITTED);
     uint64_t y = kit_append(&k, 0, "y", "acknowledged");
     kit_run(&k);
-    assert_int_equal(kit_answer(&k, y), 0); /* by 0, 2 and 5 */
+    assert_int_equal(kit_answer(&k, y), 0); /* by 0, 2 and 5, which does not know it */
     kit_no_rules(&k);
     kit_drop(&k, 3, KIT_ANY, PAXOS_MSG_FETCH);
     kit_drop(&k, 0, 1, KIT_ANY);
+    kit_drop(&k, 0, 5, KIT_ANY);
     kit_append(&k, 0, "z", "1");
     kit_run(&k);
     kit_isolate(&k, 0);
@@ -330,6 +332,35 @@ static void new_member_hears_of_it_from_any_other(void **state)
     kit_release(&k);
 }
 
+/* 2 was replaced, and has settled that itself. 1 counts on it still; 3, which counts now,
+ * knows nothing yet. */
+static void replaced_replica_tells_what_it_knows(void **state)
+{
+    (void)state;
+    struct kit k;
+    about_to_join(&k);
+    kit_drop(&k, 0, 3, KIT_ANY);
+    kit_drop(&k, 0, 1, PAXOS_MSG_COMMITTED);
+    kit_run(&k);
+    kit_crash(&k, 0);
+    kit_cut(&k, 1, 3);
+    kit_connect(&k, 1, 2);
+    kit_no_rules(&k);
+    kit_drop(&k, 2, 1, PAXOS_MSG_COMMITTED);
+    kit_lead(&k, 2, 2);
+    kit_pass(&k, 2000);
+    assert_int_equal(kit_status(&k, 2), PAXOS_RECOVERING);
+    assert_true(kit_is_member(&k, 2, 3) && !kit_is_member(&k, 1, 3));
+    kit_resign(&k, 2);
+    kit_no_rules(&k);
+    kit_connect(&k, 1, 3);
+    kit_lead(&k, 1, 3);
+    kit_pass(&k, 5000);
+    assert_int_equal(k.nodes[1].led, 0);
+    assert_true(kit_votes(&k, 3));
+    kit_release(&k);
+}
+
 static void nothing_is_written_behind_new_members_before_they_are_chosen(void **state)
 {
     (void)state;
@@ -382,6 +413,7 @@ int main(void)
         cmocka_unit_test(nothing_is_settled_behind_a_members_entry),
         cmocka_unit_test(replaced_replica_has_no_vote_on_that),
         cmocka_unit_test(new_member_hears_of_it_from_any_other),
+        cmocka_unit_test(replaced_replica_tells_what_it_knows),
         cmocka_unit_test(nothing_is_written_behind_new_members_before_they_are_chosen),
         cmocka_unit_test(leader_does_not_replace_itself),
     };

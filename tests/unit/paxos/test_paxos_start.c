@@ -211,6 +211,35 @@ static void disk_lost_between_the_two_steps(void **state)
     kit_release(&k);
 }
 
+static void another_set_is_told_when_it_is_durable(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct paxos_message m;
+    first_one_votes(&k);
+    kit_no_rules(&k);
+    kit_crash(&k, 0);
+    kit_wipe(&k, 0);
+    kit_start(&k, 0);
+    k.nodes[1].holds_disk = true;
+    kit_connect_all(&k);
+    kit_pass(&k, 2000);
+    assert_true(k.nodes[1].writes.count > 0);
+    assert_true(kit_is_member(&k, 1, 0));
+    struct paxos_message ask = {.type = PAXOS_MSG_STATUS_ASK, .quorum = 2};
+    kit_hold(&k, 1, 0, PAXOS_MSG_STATUS);
+    kit_say(&k, 0, 1, &ask);
+    assert_true(kit_take(&k, 1, 0, PAXOS_MSG_STATUS, &m));
+    assert_int_equal(m.status, PAXOS_EMPTY);
+    paxos_message_release(&m);
+    assert_true(kit_status(&k, 0) != PAXOS_VOTING && kit_status(&k, 2) != PAXOS_VOTING);
+    kit_no_rules(&k);
+    k.nodes[1].holds_disk = false;
+    kit_pass(&k, 3000);
+    assert_true(kit_votes(&k, 0) && kit_votes(&k, 1) && kit_votes(&k, 2));
+    kit_release(&k);
+}
+
 /* 0 votes and counts on 1 and 2. A fourth master must not become the third of another
  * log while 0 is away: both would have a quorum. */
 static void fourth_master_does_not_take_a_place_in_a_log_that_begins(void **state)
@@ -315,6 +344,7 @@ int main(void)
         cmocka_unit_test(status_is_told_when_it_is_durable),
         cmocka_unit_test(one_dies_between_the_two_steps),
         cmocka_unit_test(disk_lost_between_the_two_steps),
+        cmocka_unit_test(another_set_is_told_when_it_is_durable),
         cmocka_unit_test(fourth_master_does_not_take_a_place_in_a_log_that_begins),
         cmocka_unit_test(late_disk_takes_no_vote_away),
         cmocka_unit_test(replica_that_was_not_there_at_the_beginning_recovers),
