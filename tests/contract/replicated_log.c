@@ -229,6 +229,24 @@ static void log_is_rewritten_when_most_of_it_is_dead(void **state)
     close_store(s);
 }
 
+/* A leader that is elected again before its first recovery was answered. */
+static void later_recovery_of_a_store_is_not_ended_by_its_earlier_one(void **state)
+{
+    (void)state;
+    struct mu_registry_store *s = open_store("master");
+    struct result first = {0}, second = {0}, r;
+    struct mu_error err;
+    assert_int_equal(ops->recover(s, 1, on_entry, on_done, &first, &err), 0);
+    assert_int_equal(ops->recover(s, 2, on_entry, on_done, &second, &err), 0);
+    assert_true(kit_run_until(&kit, &second.is_done));
+    assert_true(first.is_done);
+    assert_int_equal(first.status, MU_E_FENCED);
+    assert_int_equal(second.status, 0);
+    put(s, "7", 1, &r);
+    assert_int_equal(r.status, 0);
+    close_store(s);
+}
+
 static void batch_over_the_limit_of_a_record_is_refused(void **state)
 {
     (void)state;
@@ -464,6 +482,7 @@ int main(int argc, char **argv)
         TEST(second_instance_on_one_work_dir_is_refused),
         TEST(names_that_are_no_file_names_are_refused),
         TEST(log_is_rewritten_when_most_of_it_is_dead),
+        TEST(later_recovery_of_a_store_is_not_ended_by_its_earlier_one),
         TEST(batch_over_the_limit_of_a_record_is_refused),
         TEST(full_disk_is_named_and_a_new_open_goes_on),
         TEST(records_that_are_not_understood_are_an_error_not_skipped),

@@ -16,6 +16,7 @@ struct mu_registry_store {
     const struct mu_registry_events *events;
     void *arg;
     uint64_t epoch;
+    uint64_t recovery; /* token of the last one: an earlier one gives no right to write */
     bool is_recovered; /* has been the writer */
     bool owes_fenced;
     bool is_closing;
@@ -59,6 +60,15 @@ static void answer_later(struct rlog_log *log)
     }
 }
 
+/* The same, if there may be something. */
+static void drain_later(struct rlog_log *log)
+{
+    if (!log->is_closing &&
+        (log->requests != NULL || log->stores != NULL || log->status < 0)) {
+        answer_later(log);
+    }
+}
+
 /* ---- the machine's world ---- */
 
 static void on_durable(void *arg, int status)
@@ -84,19 +94,29 @@ static void on_rewritten(void *arg, int status)
     on_durable(log, is_needed ? status : 0);
 }
 
-/* The journal takes nothing more: as if it had failed later. */
-static void fail_journal(struct rlog_log *log, int status)
+static void note_failure(struct rlog_log *log, int status)
 {
     if (log->status == 0) {
         log->status = status;
         (void)mu_fail(&log->error, status, "registry replicated_log: write '%s': %s",
                       log->path, mu_strerror(status));
     }
+}
+
+/* The journal takes nothing more: as if it had failed later. The machine is told behind
+ * the step; what it would store until then is dropped, as it must not be durable without
+ * what is missing before it. */
+static void fail_journal(struct rlog_log *log, int status)
+{
+    note_failure(log, status);
     answer_later(log);
 }
 
 static void store(struct rlog_log *log, const struct paxos_effect *fx)
 {
+    if (log->status < 0) {
+        return;
+    }
     int rc = log->host->journal_append(log->journal, mu_buf_str(&fx->bytes),
                                        fx->bytes.len, on_durable, log);
     if (rc < 0) {
@@ -106,6 +126,9 @@ static void store(struct rlog_log *log, const struct paxos_effect *fx)
 
 static void rewrite(struct rlog_log *log, const struct paxos_effect *fx)
 {
+    if (log->status < 0) {
+        return;
+    }
     struct rlog_snapshot s;
     struct rewrite *r = rlog_allocate(sizeof(*r));
     *r = (struct rewrite){log, fx->is_needed};
@@ -213,43 +236,53 @@ static void arm(struct rlog_log *log, uint64_t now_ms)
     }
 }
 
+static void step_once(struct rlog_log *log, const struct paxos_event *ev)
+{
+    struct paxos_effects fx = {0};
+    paxos_step(log->machine, ev, &fx);
+    for (size_t i = 0; i < fx.count; i++) {
+        apply(log, &fx.v[i]);
+    }
+    paxos_effects_release(&fx);
+}
+
 /* Nothing that is called in here calls back before it returns. */
 static void step(struct rlog_log *log, struct paxos_event *ev)
 {
     if (log->is_closing) {
         return;
     }
-    struct paxos_effects fx = {0};
     ev->now_ms = log->host->now_ms(log->host);
-    paxos_step(log->machine, ev, &fx);
-    for (size_t i = 0; i < fx.count; i++) {
-        apply(log, &fx.v[i]);
-    }
-    paxos_effects_release(&fx);
+    step_once(log, ev);
     struct paxos_view v;
     paxos_view(log->machine, &v);
-    if (v.failed != 0 && log->status == 0) {
-        log->status = v.failed;
-        (void)mu_fail(&log->error, v.failed, "registry replicated_log: write '%s': %s",
-                      log->path, mu_strerror(v.failed));
+    if (v.failed != 0) {
+        note_failure(log, v.failed);
+    } else if (log->status <
+               0) { /* the journal has refused: it fails what waits for it */
+        const struct paxos_event failed = {
+            .type = PAXOS_EV_DURABLE, .now_ms = ev->now_ms, .status = log->status};
+        step_once(log, &failed);
     }
     arm(log, ev->now_ms);
 }
 
 /* ---- links ---- */
 
+/* These two come while links.c walks its lists: what is ready is answered, and a log that
+ * ends is closed, on a turn of their own. */
 static void on_up(void *arg, uint64_t id, const char *address)
 {
     struct paxos_event ev = {.type = PAXOS_EV_PEER_UP, .peer = id, .address = address};
     step(arg, &ev);
-    drain(arg);
+    drain_later(arg);
 }
 
 static void on_down(void *arg, uint64_t id)
 {
     struct paxos_event ev = {.type = PAXOS_EV_PEER_DOWN, .peer = id};
     step(arg, &ev);
-    drain(arg);
+    drain_later(arg);
 }
 
 static void on_message(void *arg, uint64_t id, const void *data, size_t len)
@@ -389,7 +422,8 @@ static const char *text_of(const struct rlog_log *log, const struct rlog_request
 static void answer_recover(struct rlog_log *log, struct rlog_request *r)
 {
     struct mu_registry_store *s = r->store;
-    if (r->status == 0 && log->writer != s) {
+    bool is_last = s->recovery == r->token;
+    if (r->status == 0 && (log->writer != s || !is_last)) {
         r->status = MU_E_FENCED; /* by one that came meanwhile */
     }
     if (r->status == 0) {
@@ -398,7 +432,7 @@ static void answer_recover(struct rlog_log *log, struct rlog_request *r)
         tell_fenced(log);
         rlog_map_each(&v.state->map, r->on_entry, r->arg);
         s->is_recovered = true;
-    } else if (log->writer == s) {
+    } else if (log->writer == s && is_last) {
         log->writer = NULL;
     }
     r->done(r->arg, r->status, text_of(log, r));
@@ -432,9 +466,9 @@ static void answer_close(struct rlog_log *log, struct rlog_request *r)
 static void start_recovery(struct rlog_log *log, struct rlog_request *r)
 {
     r->is_started = true;
-    if (log->status < 0) {
+    if (log->status < 0 || r->store->is_closing) { /* without a quorum it never ends */
         r->is_ready = true;
-        r->status = log->status;
+        r->status = log->status < 0 ? log->status : -ECANCELED;
         answer_later(log);
         return;
     }
@@ -577,6 +611,7 @@ int rlog_store_recover(struct mu_registry_store *s,
         log->writer->owes_fenced = log->writer->is_recovered;
     }
     log->writer = s;
+    s->recovery = r->token;
     s->epoch = epoch;
     s->is_recovered = false;
     s->owes_fenced = false;
@@ -657,7 +692,7 @@ void rlog_store_close(struct mu_registry_store *s, mu_cb closed_cb, void *arg)
 {
     struct rlog_log *log = s->log;
     s->is_closing = true;
-    if (log->writer == s && log->is_replicated) { /* what waits may wait for ever */
+    if (log->writer == s && log->quorum > 1) { /* what waits may wait for ever */
         struct paxos_event ev = {.type = PAXOS_EV_RESIGN};
         step(log, &ev);
     }
