@@ -124,8 +124,11 @@ static void ask_promises(struct paxos *p)
         if ((co->promised & (1u << i)) == 0) {
             struct paxos_message m = {.type = PAXOS_MSG_PROMISE_ASK,
                                       .ballot = co->ballot,
-                                      .position = co->asked_from};
+                                      .position = co->asked_from,
+                                      .committed = p->committed,
+                                      .members = paxos_members_copy(&p->members)};
             paxos_send(p, p->members.v[i].id, &m);
+            paxos_message_release(&m);
         }
     }
 }

@@ -163,12 +163,15 @@ static bool all_agree(struct paxos *p)
 }
 
 /* Somebody votes, and this one is among the members: all have agreed once. It has not
- * voted yet, so it is a member that is behind. */
+ * voted yet, so it is a member that is behind; unless it has left that set since, as
+ * others may have begun the later one by now. */
 static bool is_awaited(struct paxos *p)
 {
     for (size_t i = 0; i < p->peer_count; i++) {
         const struct paxos_peer *peer = &p->peers[i];
-        if (is_fresh(p, peer) && peer->status == PAXOS_VOTING &&
+        bool left = p->status == PAXOS_STARTING && peer->committed == 0 &&
+                    !paxos_members_same_ids(&peer->set, &p->members);
+        if (is_fresh(p, peer) && peer->status == PAXOS_VOTING && !left &&
             paxos_members_find(&peer->set, p->id) >= 0) {
             return true;
         }

@@ -53,10 +53,21 @@ static void send_promised(struct paxos *p, const struct paxos_pending *asked)
     paxos_message_release(&answer);
 }
 
+/* Who has committed the same has the same members. If not, two logs have begun, and this
+ * replica votes in its own only. */
+static bool is_of_another_log(const struct paxos *p, const struct paxos_message *m)
+{
+    return m->members != NULL && m->position == p->committed + 1 &&
+           !paxos_members_same_ids(m->members, &p->members);
+}
+
 void replica_on_promise(struct paxos *p, uint64_t from, const struct paxos_message *m)
 {
-    if (!votes(p)) {
+    if (!votes(p) || is_of_another_log(p, m)) {
         ignore(p, from, m);
+        if (m->committed > p->committed) { /* it may be a member by now */
+            catchup_need(p, m->committed, from);
+        }
         return;
     }
     if (paxos_ballot_cmp(&m->ballot, &p->promised) < 0) {

@@ -19,7 +19,8 @@ const char *paxos_status_name(enum paxos_status status);
 enum paxos_message_type {
     PAXOS_MSG_STATUS_ASK = 1, /* quorum */
     PAXOS_MSG_STATUS,         /* status, committed, members: the set it starts with */
-    PAXOS_MSG_PROMISE_ASK,    /* ballot, position: the first that is asked about */
+    PAXOS_MSG_PROMISE_ASK,    /* ballot, position: the first that is asked about,
+                                 committed, members: the asker's */
     PAXOS_MSG_PROMISED,       /* ballot, committed, records behind it */
     PAXOS_MSG_WRITE,          /* ballot, committed, records: one */
     PAXOS_MSG_WROTE,          /* ballot, position */
