@@ -17,6 +17,12 @@
 #define FRAME_HEAD 4u
 #define FRAME_MAX (256u * 1024 * 1024)
 #define ADDRESS_MAX 128u
+#define ACCEPTED_MAX 64u
+/* What waits for one other replica. The server cuts a stream that has too much unsent, so
+ * no more than a piece is given to it at once. */
+#define QUEUE_MAX (64u * 1024 * 1024) /* or one frame */
+#define PIECE_BYTES (1024u * 1024)
+#define DRAINED_BYTES (256u * 1024)
 
 /* What the other one sends us: we have asked for it. */
 struct dial {
@@ -39,7 +45,10 @@ struct accepted {
     struct mu_http_exchange *exchange;
     uint64_t id;
     char address[ADDRESS_MAX];
-    bool is_up; /* the owner was told */
+    bool is_up;        /* the owner was told */
+    struct mu_buf out; /* waits until less of the last piece is unsent */
+    size_t out_at, given;
+    bool is_draining;
 };
 
 struct rlog_links {
@@ -111,6 +120,7 @@ static void look_for(struct rlog_links *l, uint64_t id)
 
 /* ---- the stream that we give ---- */
 
+/* The exchange calls nothing of it any more. */
 static void accepted_end(struct accepted *a)
 {
     struct rlog_links *l = a->links;
@@ -122,6 +132,7 @@ static void accepted_end(struct accepted *a)
     if (a->is_up && !l->is_closing) {
         l->cfg.down(l->cfg.arg, a->id);
     }
+    mu_buf_release(&a->out);
     free(a);
 }
 
@@ -136,14 +147,63 @@ static void on_beat(void *arg)
     static const char empty[FRAME_HEAD];
     l->beat = l->host->timer_start(l->host, BEAT_MS, on_beat, l);
     for (struct accepted *a = l->accepted; a != NULL; a = a->next) {
-        (void)l->host->http_stream_write(a->exchange, empty,
-                                         sizeof(empty)); /* on_close tells */
+        if (!a->is_draining) { /* else it has something to hear */
+            (void)l->host->http_stream_write(a->exchange, empty,
+                                             sizeof(empty)); /* on_close tells */
+        }
     }
 }
 
 static void refuse(struct rlog_links *l, struct mu_http_exchange *x, const char *why)
 {
     l->host->http_reply(x, 400, NULL, 0, why, strlen(why));
+}
+
+/* This master itself under another name, or a directory that was copied: two replicas
+ * with one id could vote for different values. */
+static void
+refuse_own_id(struct rlog_links *l, struct mu_http_exchange *x, const char *address)
+{
+    const char *own = l->host->master_address(l->host);
+    if (own != NULL && strcmp(own, address) != 0) {
+        l->host->log(l->host, MU_ERROR,
+                     "another master has a copy of this one's log: empty its directory "
+                     "replicated_log, and start it again",
+                     "log=%s address=%s", l->name, address);
+    }
+    refuse(l, x, "that is this replica itself\n");
+}
+
+/* HOST:PORT, as it is put into the log and shown. */
+static bool is_address(const char *text)
+{
+    size_t len = strlen(text);
+    size_t good = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                               "0123456789.:-_[]%");
+    return len > 0 && good == len && strchr(text, ':') != NULL;
+}
+
+/* Whose place a replica takes: the one that its last connection has, which has died, and
+ * it knows that first; else, when there are too many, that of the oldest one that was
+ * never heard of itself. */
+static bool find_place(struct rlog_links *l, uint64_t id, struct accepted **out)
+{
+    struct accepted *unheard = NULL;
+    size_t count = 0;
+    *out = NULL;
+    for (struct accepted *a = l->accepted; a != NULL; a = a->next) {
+        if (a->id == id) {
+            *out = a;
+            return true;
+        }
+        unheard = a->is_up ? unheard : a;
+        count++;
+    }
+    if (count < ACCEPTED_MAX) {
+        return true;
+    }
+    *out = unheard;
+    return unheard != NULL;
 }
 
 void rlog_links_accept(struct rlog_links *l, struct mu_http_exchange *x)
@@ -153,25 +213,27 @@ void rlog_links_accept(struct rlog_links *l, struct mu_http_exchange *x)
     int rc = mu_http_query_get(req->query, "id", 0, id_text, sizeof(id_text));
     int rc2 = mu_http_query_get(req->query, "address", 0, address, sizeof(address));
     uint64_t id = parse_id(id_text);
-    if (rc <= 0 || rc2 <= 0 || id == 0) {
+    if (rc <= 0 || rc2 <= 0 || id == 0 || !is_address(address)) {
         refuse(l, x, "a replica says its id and its address\n");
         return;
     }
     if (id == l->cfg.id) {
-        refuse(l, x, "that is this replica itself\n");
+        refuse_own_id(l, x, address);
         return;
     }
-    struct accepted *old = l->accepted;
-    while (old != NULL && old->id != id) {
-        old = old->next;
+    struct accepted *old;
+    if (!find_place(l, id, &old)) {
+        refuse(l, x, "too many replicas are connected\n");
+        return;
     }
-    if (old != NULL) { /* its connection has died, and it knows it first */
+    if (old != NULL) {
         l->host->http_stream_abort(old->exchange);
         accepted_end(old);
     }
     struct accepted *a = rlog_allocate(sizeof(*a));
     *a = (struct accepted){.next = l->accepted, .links = l, .exchange = x, .id = id};
     memcpy(a->address, address, sizeof(address));
+    mu_buf_init(&a->out, FRAME_MAX + QUEUE_MAX);
     l->accepted = a;
     char own[24];
     (void)snprintf(own, sizeof(own), "%" PRIu64, l->cfg.id);
@@ -185,22 +247,63 @@ void rlog_links_accept(struct rlog_links *l, struct mu_http_exchange *x)
     look_at(l, a);
 }
 
+static void push(struct accepted *a);
+
+static void on_drained(void *arg)
+{
+    struct accepted *a = arg;
+    a->is_draining = false;
+    a->given = 0;
+    push(a);
+}
+
+static void push(struct accepted *a)
+{
+    const struct mu_host *host = a->links->host;
+    while (!a->is_draining && a->out_at < a->out.len) {
+        size_t room = PIECE_BYTES - a->given;
+        size_t left = a->out.len - a->out_at;
+        size_t n = left < room ? left : room;
+        if (host->http_stream_write(a->exchange, a->out.data + a->out_at, n) < 0) {
+            return; /* on_close tells */
+        }
+        a->out_at += n;
+        a->given += n;
+        if (a->given == PIECE_BYTES) {
+            a->is_draining = true;
+            host->http_stream_drain(a->exchange, DRAINED_BYTES, on_drained, a);
+        }
+    }
+    if (a->out_at == a->out.len) {
+        if (a->out.cap > PIECE_BYTES) { /* it was a burst */
+            mu_buf_release(&a->out);
+            mu_buf_init(&a->out, FRAME_MAX + QUEUE_MAX);
+        }
+        mu_buf_clear(&a->out);
+        a->out_at = 0;
+    } else if (a->out_at > PIECE_BYTES && a->out_at > a->out.len / 2) {
+        mu_buf_consume(&a->out, a->out_at);
+        a->out_at = 0;
+    }
+}
+
 void rlog_links_send(struct rlog_links *l, uint64_t id, const void *data, size_t len)
 {
     struct accepted *a = l->accepted;
     while (a != NULL && a->id != id) {
         a = a->next;
     }
-    if (a == NULL || len > FRAME_MAX) {
+    if (a == NULL || len > FRAME_MAX ||
+        (a->out.len > 0 && a->out.len + len > QUEUE_MAX)) { /* it is asked again */
         return;
     }
     char head[FRAME_HEAD];
     for (unsigned i = 0; i < FRAME_HEAD; i++) {
         head[i] = (char)(uint8_t)(len >> (8 * i));
     }
-    if (l->host->http_stream_write(a->exchange, head, sizeof(head)) == 0) {
-        (void)l->host->http_stream_write(a->exchange, data, len); /* on_close tells */
-    }
+    (void)mu_buf_append(&a->out, head, sizeof(head)); /* there is room */
+    (void)mu_buf_append(&a->out, data, len);
+    push(a);
 }
 
 /* ---- the stream that we get ---- */

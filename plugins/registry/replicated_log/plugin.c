@@ -19,6 +19,7 @@
 
 #define REOPEN_MS 5000u
 #define PEERS_MAX 64u
+#define OTHER_LOGS_MAX 8u
 
 struct rlog {
     const struct mu_host *host;
@@ -192,6 +193,26 @@ static int rlog_open(void *instance,
 
 /* ---- other masters ---- */
 
+static bool is_of_the_core(const char *name)
+{
+    return strcmp(name, "master") == 0 || strcmp(name, "apps") == 0;
+}
+
+/* A standby makes its replica of a log when another master asks for it. So that not
+ * anybody who reaches the port can fill the disk with logs, only those are made that
+ * Muster has, or a few. */
+static bool may_make(const struct rlog *p, const char *name)
+{
+    size_t others = 0;
+    for (size_t i = 0; i < p->name_count; i++) {
+        if (strcmp(p->names[i], name) == 0) {
+            return true;
+        }
+        others += !is_of_the_core(p->names[i]);
+    }
+    return is_of_the_core(name) || others < OTHER_LOGS_MAX;
+}
+
 /* One of them wants to hear this one's replica of a log. */
 static void
 on_link(void *arg, struct mu_http_exchange *x, const struct mu_http_request *req)
@@ -201,6 +222,9 @@ on_link(void *arg, struct mu_http_exchange *x, const struct mu_http_request *req
     struct mu_error err;
     int rc = p->is_stopping ? mu_fail(&err, -ECANCELED, "stopping")
                             : rlog_storage_check_name(req->params[0], &err);
+    if (rc == 0 && !may_make(p, req->params[0])) {
+        rc = mu_fail(&err, -ENOENT, "there is no such log, and there are others enough");
+    }
     if (rc == 0) {
         rc = find_or_open(p, req->params[0], &log, &err);
     }

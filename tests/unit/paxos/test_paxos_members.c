@@ -158,9 +158,9 @@ static void two_disks_of_three_are_lost_and_the_third_stays_alone(void **state)
     assert_int_equal(kit_status(&k, 2), PAXOS_EMPTY);
     assert_string_equal(
         kit_explain(&k, 1),
-        "1 of 3 replicas have the log, and 2 are needed to go on: start the others, or, "
-        "when their disks are lost, copy the directory replicated_log of the last leader "
-        "to them");
+        "1 of 3 replicas have the log, and 2 are needed to go on: start the others with "
+        "their own directories replicated_log (a copy of another master's is not "
+        "theirs)");
     assert_string_equal(kit_get(&k, 0, "x"), "1");
     kit_release(&k);
 }

@@ -55,8 +55,8 @@ static void explain_start(const struct paxos *p, struct mu_buf *out)
     if (voting > 0) {
         mu_buf_printf(out,
                       "%u of %u replicas have the log, and %u are needed to go on: start "
-                      "the others, or, when their disks are lost, copy the directory "
-                      "replicated_log of the last leader to them",
+                      "the others with their own directories replicated_log (a copy of "
+                      "another master's is not theirs)",
                       voting, all, p->quorum);
     } else if (missing(p) != NULL) {
         mu_buf_printf(out,
