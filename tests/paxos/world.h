@@ -42,7 +42,7 @@ struct node {
     uint64_t gen, wake, id, epoch;
     uint64_t asked_at; /* the highest position acknowledged when it was told to lead */
     struct paxos *p;
-    char address[32];
+    char address[40];
     entries disk; /* durable */
     MU_VEC(struct disk_op) queue;
     uint64_t disk_at;  /* when the last of the queue is durable */
