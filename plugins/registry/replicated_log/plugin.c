@@ -371,7 +371,6 @@ static int rlog_start(void *instance, struct mu_error *err)
     if (rc < 0) {
         return rc;
     }
-    p->reopen = p->host->timer_start(p->host, 0, on_reopen, p);
     if (p->peer_count == 0) {
         const struct rlog_membership_config cfg = {.host = p->host,
                                                    .url = p->zk_url,
@@ -380,6 +379,9 @@ static int rlog_start(void *instance, struct mu_error *err)
                                                    .changed = set_peers,
                                                    .arg = p};
         rc = rlog_membership_create(&cfg, &p->membership, err);
+    }
+    if (rc == 0) { /* a start that fails leaves nothing that fires */
+        p->reopen = p->host->timer_start(p->host, 0, on_reopen, p);
     }
     return rc;
 }
