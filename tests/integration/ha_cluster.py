@@ -132,9 +132,15 @@ class HaCluster:
     # ---- asking ----
 
     def ask(self, method, path, body=None, master=None, timeout=20):
-        """Marathon's port of the given master, or of any that can answer."""
-        node = master or random.choice([m for m in self.masters if m.usable()])
-        return request(node.api, method, path, body, timeout=timeout, host=node.ip)
+        """Marathon's port of the given master, or of any. One that has just been started may not listen yet: then of the next."""
+        usable = [m for m in self.masters if m.usable()]
+        nodes = [master] if master else random.sample(usable, len(usable))
+        for node in nodes[:-1]:
+            try:
+                return request(node.api, method, path, body, timeout=timeout, host=node.ip)
+            except ConnectionRefusedError:
+                continue
+        return request(nodes[-1].api, method, path, body, timeout=timeout, host=nodes[-1].ip)
 
     def try_ask(self, method, path, body=None, **kw):
         """As ask, but (0, {}, None) when no answer came."""
