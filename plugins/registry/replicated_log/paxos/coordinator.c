@@ -159,7 +159,7 @@ static void begin_round(struct paxos *p)
     }
     co->ballot = (struct paxos_ballot){co->epoch, round + 1, p->id};
     co->state = PAXOS_PROMISING;
-    co->promised = co->ignored = 0;
+    co->promised = 0;
     co->has_begun = false;
     co->retry_ms = 0;
     forget_gathered(co);
@@ -226,7 +226,6 @@ void coordinator_on_promised(struct paxos *p,
         return; /* another round begins soon */
     }
     co->promised |= bit_of(p, from);
-    co->ignored &= ~co->promised;
     gather(p, m);
     if (m->committed > p->committed) {
         fetch_to(p, m->committed, from);
@@ -258,7 +257,6 @@ void coordinator_on_ignored(struct paxos *p, uint64_t from, const struct paxos_m
         paxos_ballot_cmp(&m->ballot, &p->co.ballot) != 0) {
         return;
     }
-    p->co.ignored |= bit_of(p, from);
     if (m->committed > p->committed) { /* it was a member: who is one now is in there */
         fetch_to(p, m->committed, from);
     }
@@ -462,7 +460,7 @@ void coordinator_members_changed(struct paxos *p)
         co->state = PAXOS_PROMISING;
     }
     if (co->state == PAXOS_PROMISING) {
-        co->promised = co->ignored = 0;
+        co->promised = 0;
         co->retry_ms = p->now_ms;
     }
 }

@@ -80,7 +80,7 @@ struct paxos_coordinator {
     enum paxos_leading state;
     uint64_t epoch, led_token;
     struct paxos_ballot ballot;
-    uint32_t promised, ignored;  /* bits of members */
+    uint32_t promised;           /* bits of members */
     uint64_t asked_from;         /* the position that was asked about */
     uint64_t asked_ms, retry_ms; /* retry_ms 0: none is due */
     uint64_t fetch_to;
