@@ -18,6 +18,7 @@
 #define FRAME_MAX (256u * 1024 * 1024)
 #define ADDRESS_MAX 128u
 #define ACCEPTED_MAX 64u
+#define REPLICA_HEADER "Muster-Log-Replica" /* the id of who answers */
 /* What waits for one other replica. The server cuts a stream that has too much unsent, so
  * no more than a piece is given to it at once. */
 #define QUEUE_MAX (64u * 1024 * 1024) /* or one frame */
@@ -36,6 +37,7 @@ struct dial {
     uint64_t pause_ms;
     bool is_gone;     /* no address of ours any more: freed when its call has ended */
     bool is_told_off; /* that it cannot be reached was said */
+    bool is_self;     /* this master has answered there */
 };
 
 /* What we send: it has asked for it. */
@@ -156,7 +158,10 @@ static void on_beat(void *arg)
 
 static void refuse(struct rlog_links *l, struct mu_http_exchange *x, const char *why)
 {
-    l->host->http_reply(x, 400, NULL, 0, why, strlen(why));
+    char own[24];
+    (void)snprintf(own, sizeof(own), "%" PRIu64, l->cfg.id);
+    const struct mu_http_header header = {REPLICA_HEADER, own};
+    l->host->http_reply(x, 400, &header, 1, why, strlen(why));
 }
 
 /* This master itself under another name, or a directory that was copied: two replicas
@@ -238,7 +243,7 @@ void rlog_links_accept(struct rlog_links *l, struct mu_http_exchange *x)
     char own[24];
     (void)snprintf(own, sizeof(own), "%" PRIu64, l->cfg.id);
     const struct mu_http_header headers[] = {
-        {"Muster-Log-Replica", own},
+        {REPLICA_HEADER, own},
         {"Content-Type", "application/octet-stream"},
         {"Cache-Control", "no-cache"},
     };
@@ -343,8 +348,16 @@ static void
 on_headers(void *arg, int status, const struct mu_http_header *headers, size_t count)
 {
     struct dial *d = arg;
-    const char *id = mu_http_header_get(headers, count, "Muster-Log-Replica");
-    if (d->is_gone || status != 200 || id == NULL) {
+    const char *id = mu_http_header_get(headers, count, REPLICA_HEADER);
+    if (d->is_gone || id == NULL) {
+        return;
+    }
+    bool was_self = d->is_self;
+    d->is_self = parse_id(id) == d->links->cfg.id;
+    if (d->is_self != was_self) {
+        d->links->cfg.known(d->links->cfg.arg);
+    }
+    if (status != 200) {
         return;
     }
     d->id = parse_id(id);
@@ -535,6 +548,15 @@ void rlog_links_set(struct rlog_links *l, const char *const *addresses, size_t c
     for (size_t i = 0; i < count; i++) {
         begin(l, addresses[i]);
     }
+}
+
+size_t rlog_links_known(const struct rlog_links *l)
+{
+    size_t count = 1;
+    for (const struct dial *d = l->dials; d != NULL; d = d->next) {
+        count += !d->is_gone && !d->is_self;
+    }
+    return count;
 }
 
 void rlog_links_close(struct rlog_links *l, mu_cb cb, void *arg)

@@ -18,6 +18,7 @@ struct rlog_links_config {
     uint64_t id;      /* of this replica */
     void (*up)(void *arg, uint64_t id, const char *address);
     void (*down)(void *arg, uint64_t id);
+    void (*known)(void *arg); /* rlog_links_known may have changed, not by links_set */
     void (*message)(void *arg, uint64_t id, const void *data, size_t len);
     void *arg;
 };
@@ -26,6 +27,9 @@ struct rlog_links *rlog_links_create(const struct rlog_links_config *cfg);
 /* With whom: "host:port". Those that are new are called, those that are missing given up.
  * This master's own address is left out. */
 void rlog_links_set(struct rlog_links *l, const char *const *addresses, size_t count);
+/* How many masters these are, this one among them. An address behind which this one
+ * itself has answered counts for nothing. */
+size_t rlog_links_known(const struct rlog_links *l);
 /* Another replica asks for its stream: takes the exchange over, answers it in any case.
  */
 void rlog_links_accept(struct rlog_links *l, struct mu_http_exchange *x);

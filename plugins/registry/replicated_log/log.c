@@ -285,6 +285,23 @@ static void on_down(void *arg, uint64_t id)
     drain_later(arg);
 }
 
+static void on_known(void *arg)
+{
+    struct rlog_log *log = arg;
+    struct paxos_event ev = {.type = PAXOS_EV_KNOWN,
+                             .count = rlog_links_known(log->links)};
+    step(log, &ev);
+    drain_later(log);
+}
+
+void rlog_log_set_peers(struct rlog_log *log, const char *const *addresses, size_t count)
+{
+    if (log->links != NULL && !log->is_closing) {
+        rlog_links_set(log->links, addresses, count);
+        on_known(log);
+    }
+}
+
 static void on_message(void *arg, uint64_t id, const void *data, size_t len)
 {
     struct paxos_event ev = {
@@ -359,6 +376,7 @@ static void create_links(struct rlog_log *log)
                                           .id = v.id,
                                           .up = on_up,
                                           .down = on_down,
+                                          .known = on_known,
                                           .message = on_message,
                                           .arg = log};
     log->links = rlog_links_create(&cfg);

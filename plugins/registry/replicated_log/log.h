@@ -53,6 +53,9 @@ struct rlog_log {
 MU_NODISCARD int rlog_log_open(struct rlog_log *log, struct mu_error *err);
 void rlog_log_destroy(struct rlog_log *log);
 
+/* Who the masters are: "host:port". A log that is not replicated does not ask. */
+void rlog_log_set_peers(struct rlog_log *log, const char *const *addresses, size_t count);
+
 /* The registry's methods; see kind/registry.h. */
 struct mu_registry_store *rlog_store_create(struct rlog_log *log,
                                             const struct mu_registry_events *events,

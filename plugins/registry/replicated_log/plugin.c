@@ -160,9 +160,7 @@ static int find_or_open(struct rlog *p,
     p->logs = log;
     if (rc == 0) {
         remember_name(p, name);
-        if (log->links != NULL) {
-            rlog_links_set(log->links, (const char *const *)p->peers, p->peer_count);
-        }
+        rlog_log_set_peers(log, (const char *const *)p->peers, p->peer_count);
         *out = log;
     }
     return rc;
@@ -249,9 +247,7 @@ static void set_peers(void *arg, const char *const *addresses, size_t count)
         p->peers[i] = copy(addresses[i]);
     }
     for (struct rlog_log *log = p->logs; log != NULL; log = log->next) {
-        if (log->links != NULL && !log->is_closing) {
-            rlog_links_set(log->links, (const char *const *)p->peers, p->peer_count);
-        }
+        rlog_log_set_peers(log, (const char *const *)p->peers, p->peer_count);
     }
 }
 

@@ -483,6 +483,12 @@ void kit_pass(struct kit *k, uint64_t ms)
 
 /* ---- clients ---- */
 
+void kit_known(struct kit *k, int i, size_t masters)
+{
+    struct paxos_event ev = {.type = PAXOS_EV_KNOWN, .count = masters};
+    step(k, i, &ev);
+}
+
 void kit_lead(struct kit *k, int i, uint64_t epoch)
 {
     k->nodes[i].led = KIT_PENDING;

@@ -87,6 +87,7 @@ void kit_connect(struct kit *k, int a, int b);
 void kit_connect_all(struct kit *k);
 void kit_cut(struct kit *k, int a, int b); /* both notice; what is on its way is lost */
 void kit_isolate(struct kit *k, int i);
+void kit_known(struct kit *k, int i, size_t masters); /* i is told so many */
 void kit_hold(struct kit *k, int from, int to, int type);
 void kit_drop(struct kit *k, int from, int to, int type); /* those that wait, too */
 void kit_no_rules(struct kit *k);

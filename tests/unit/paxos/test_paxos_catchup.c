@@ -108,7 +108,7 @@ static void doubled_and_lost_parts_are_no_harm(void **state)
         if (turn == 2) { /* lost: asked for again, from another one perhaps */
             kit_drop(&k, KIT_ANY, 2, PAXOS_MSG_SNAPSHOT);
             k.rules.count--;
-            kit_pass(&k, 1500);
+            kit_pass(&k, 6000);
         }
         kit_twice(&k, KIT_ANY, 2, PAXOS_MSG_SNAPSHOT);
         while (kit_deliver(&k, KIT_ANY, 2, PAXOS_MSG_SNAPSHOT)) {
@@ -119,6 +119,34 @@ static void doubled_and_lost_parts_are_no_harm(void **state)
     kit_no_rules(&k);
     kit_pass(&k, 2000);
     kit_assert_same(&k, 0, 2);
+    kit_release(&k);
+}
+
+/* Another one's map would have to be begun anew. */
+static void slow_parts_are_awaited(void **state)
+{
+    (void)state;
+    struct kit k;
+    far_behind(&k);
+    kit_hold(&k, KIT_ANY, 2, PAXOS_MSG_SNAPSHOT);
+    kit_connect_all(&k);
+    kit_run(&k);
+    assert_true(kit_deliver(&k, KIT_ANY, 2, PAXOS_MSG_SNAPSHOT));
+    kit_run(&k);
+    int sender = kit_waiting(&k, 0, 2, PAXOS_MSG_SNAPSHOT) > 0 ? 0 : 1;
+    for (int part = 0; part < 2; part++) {
+        kit_pass(&k, 4000);
+        assert_int_equal(kit_waiting(&k, KIT_ANY, 2, PAXOS_MSG_SNAPSHOT), 1);
+        assert_true(kit_deliver(&k, sender, 2, PAXOS_MSG_SNAPSHOT));
+        kit_run(&k);
+    }
+    assert_int_equal(kit_waiting(&k, sender, 2, PAXOS_MSG_SNAPSHOT), 1);
+    kit_isolate(&k, sender); /* and it never comes */
+    kit_pass(&k, 1500);
+    assert_int_equal(kit_waiting(&k, 1 - sender, 2, PAXOS_MSG_SNAPSHOT), 1);
+    kit_no_rules(&k);
+    kit_pass(&k, 2000);
+    kit_assert_same(&k, 1 - sender, 2);
     kit_release(&k);
 }
 
@@ -278,6 +306,7 @@ int main(void)
         cmocka_unit_test(gap_is_filled),
         cmocka_unit_test(one_that_is_far_behind_gets_the_map),
         cmocka_unit_test(doubled_and_lost_parts_are_no_harm),
+        cmocka_unit_test(slow_parts_are_awaited),
         cmocka_unit_test(doubled_first_part_loses_nothing),
         cmocka_unit_test(two_that_are_far_behind_do_not_hinder_each_other),
         cmocka_unit_test(doubled_questions_do_not_multiply),

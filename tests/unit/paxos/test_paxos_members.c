@@ -312,6 +312,33 @@ static void replaced_replica_has_no_vote_on_that(void **state)
     kit_release(&k);
 }
 
+/* ... and when the one that stays is dead, and the one that goes is back, the next leader
+ * settles with the latter. This one must not wait for ever. */
+static void leader_gives_up_when_one_that_stays_is_dead(void **state)
+{
+    (void)state;
+    struct kit k;
+    about_to_join(&k);
+    kit_drop(&k, 0, 1, PAXOS_MSG_WRITE);
+    kit_run(&k);
+    kit_no_rules(&k);
+    kit_crash(&k, 1);
+    uint64_t behind = kit_append(&k, 0, "behind", "1");
+    kit_connect(&k, 2, 0);
+    kit_pass(&k, 4000);
+    assert_int_equal(kit_answer(&k, behind), KIT_PENDING);
+    kit_pass(&k, 3000);
+    assert_int_equal(kit_answer(&k, behind), MU_E_FENCED); /* it was not sent */
+    assert_int_equal(k.nodes[0].fenced, 1);
+    kit_must_lead(&k, 0, 2);
+    assert_true(kit_is_member(&k, 0, 3));
+    uint64_t after = kit_append(&k, 0, "after", "1");
+    kit_pass(&k, 2000);
+    assert_int_equal(kit_answer(&k, after), 0);
+    assert_string_equal(kit_get(&k, 0, "behind"), "-");
+    kit_release(&k);
+}
+
 /* 1 knows that 3 counts, 3 does not yet, and 0, which wrote it, is gone for good. */
 static void new_member_hears_of_it_from_any_other(void **state)
 {
@@ -398,6 +425,26 @@ static void leader_does_not_replace_itself(void **state)
     kit_release(&k);
 }
 
+static void who_answers_is_not_replaced_by_one_at_its_address(void **state)
+{
+    (void)state;
+    struct kit k;
+    kit_init_voting(&k, 3, 2);
+    kit_must_lead(&k, 0, 1);
+    memcpy(k.nodes[3].address, k.nodes[2].address, sizeof(k.nodes[3].address));
+    kit_start(&k, 3);
+    kit_connect(&k, 3, 0);
+    kit_connect(&k, 3, 1);
+    kit_pass(&k, 15000);
+    assert_true(kit_is_member(&k, 0, 2) && !kit_is_member(&k, 0, 3));
+    assert_true(kit_said(&k, 0, "two replicas say that they are at 10.0.0.2:5050"));
+    kit_crash(&k, 2);
+    kit_pass(&k, 3000);
+    assert_true(kit_is_member(&k, 0, 3) && !kit_is_member(&k, 0, 2));
+    assert_true(kit_votes(&k, 3));
+    kit_release(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,10 +459,12 @@ int main(void)
         cmocka_unit_test(replaced_replica_that_is_elected_asks_the_new_members),
         cmocka_unit_test(nothing_is_settled_behind_a_members_entry),
         cmocka_unit_test(replaced_replica_has_no_vote_on_that),
+        cmocka_unit_test(leader_gives_up_when_one_that_stays_is_dead),
         cmocka_unit_test(new_member_hears_of_it_from_any_other),
         cmocka_unit_test(replaced_replica_tells_what_it_knows),
         cmocka_unit_test(nothing_is_written_behind_new_members_before_they_are_chosen),
         cmocka_unit_test(leader_does_not_replace_itself),
+        cmocka_unit_test(who_answers_is_not_replaced_by_one_at_its_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,6 +57,39 @@ static void higher_ballot_is_promised(void **state)
     kit_release(&k);
 }
 
+/* What is accepted ahead of what is known to be chosen has a bound in bytes, as all of it
+ * goes into one PROMISED; but the next position is always taken. */
+static void accepted_bytes_are_bounded(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct paxos_message m;
+    quiet(&k);
+    size_t len = PAXOS_WINDOW_BYTES / 3;
+    char *text = malloc(len + 1);
+    memset(text, 'x', len);
+    text[len] = '\0';
+    for (uint64_t position = 2; position <= 5; position++) {
+        ask_write(&k, 1, 0, b2, position, text);
+        kit_run(&k);
+        assert_int_equal(answer_type(&k, 1, &m), position <= 4 ? PAXOS_MSG_WROTE : 0);
+    }
+    ask_write(&k, 1, 0, b2, 1, "next");
+    kit_run(&k);
+    assert_int_equal(answer_type(&k, 1, &m), PAXOS_MSG_WROTE);
+    ask_write(&k, 1, 0, b2, 6, "more");
+    kit_run(&k);
+    assert_int_equal(answer_type(&k, 1, &m), 0);
+    ask_write(&k, 2, 0, b3, 2, "short"); /* room is given back */
+    ask_write(&k, 2, 0, b3, 3, "short");
+    kit_run(&k);
+    ask_write(&k, 2, 0, b3, 6, "more");
+    kit_run(&k);
+    assert_int_equal(kit_waiting(&k, 0, 2, PAXOS_MSG_WROTE), 3);
+    free(text);
+    kit_release(&k);
+}
+
 static void lower_ballot_is_rejected_and_told_why(void **state)
 {
     (void)state;
@@ -431,6 +464,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(higher_ballot_is_promised),
+        cmocka_unit_test(accepted_bytes_are_bounded),
         cmocka_unit_test(lower_ballot_is_rejected_and_told_why),
         cmocka_unit_test(same_ballot_is_promised_again),
         cmocka_unit_test(nothing_is_answered_before_it_is_durable),

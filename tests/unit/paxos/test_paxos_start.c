@@ -159,6 +159,7 @@ static void status_is_told_when_it_is_durable(void **state)
     struct kit k;
     struct paxos_message m;
     kit_init(&k, 3, 2);
+    kit_run(&k); /* its id is on the disk */
     k.nodes[0].holds_disk = true;
     kit_connect_all(&k);
     kit_pass(&k, 2000);
@@ -195,7 +196,8 @@ static void one_dies_between_the_two_steps(void **state)
     kit_release(&k);
 }
 
-static void disk_lost_between_the_two_steps(void **state)
+/* 0 may have voted, and been counted: nobody may begin with another set. */
+static void disk_lost_between_the_two_steps_is_told(void **state)
 {
     (void)state;
     struct kit k;
@@ -205,38 +207,110 @@ static void disk_lost_between_the_two_steps(void **state)
     kit_wipe(&k, 0);
     kit_start(&k, 0);
     kit_connect_all(&k);
-    kit_pass(&k, 15000);
-    assert_true(kit_votes(&k, 0) && kit_votes(&k, 1) && kit_votes(&k, 2));
-    assert_true(kit_is_member(&k, 1, 0));
+    kit_pass(&k, 30000);
+    for (int i = 0; i < 3; i++) {
+        assert_true(kit_status(&k, i) != PAXOS_VOTING);
+    }
+    assert_string_equal(kit_explain(&k, 1),
+                        "a new log has been begun with 10.0.0.0:5050, which has lost its "
+                        "directory since: empty the directory replicated_log of all "
+                        "masters");
+    assert_string_equal(kit_explain(&k, 0),
+                        "10.0.0.1:5050 has begun a new log with others than this master: "
+                        "empty the directory replicated_log of all masters, and start 3 "
+                        "of them");
     kit_release(&k);
 }
 
-static void another_set_is_told_when_it_is_durable(void **state)
+/* Who has said its id keeps it: others may have written it down. */
+static void id_is_told_when_it_is_durable(void **state)
 {
     (void)state;
     struct kit k;
-    struct paxos_message m;
-    first_one_votes(&k);
-    kit_no_rules(&k);
+    kit_init(&k, 3, 2);
     kit_crash(&k, 0);
     kit_wipe(&k, 0);
+    k.nodes[0].holds_disk = true;
     kit_start(&k, 0);
-    k.nodes[1].holds_disk = true;
     kit_connect_all(&k);
-    kit_pass(&k, 2000);
-    assert_true(k.nodes[1].writes.count > 0);
-    assert_true(kit_is_member(&k, 1, 0));
-    struct paxos_message ask = {.type = PAXOS_MSG_STATUS_ASK, .quorum = 2};
-    kit_hold(&k, 1, 0, PAXOS_MSG_STATUS);
-    kit_say(&k, 0, 1, &ask);
-    assert_true(kit_take(&k, 1, 0, PAXOS_MSG_STATUS, &m));
-    assert_int_equal(m.status, PAXOS_EMPTY);
-    paxos_message_release(&m);
-    assert_true(kit_status(&k, 0) != PAXOS_VOTING && kit_status(&k, 2) != PAXOS_VOTING);
-    kit_no_rules(&k);
-    k.nodes[1].holds_disk = false;
+    kit_pass(&k, 3000);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(kit_status(&k, i), PAXOS_EMPTY);
+    }
+    kit_durable(&k, 0, 1);
+    uint64_t id = k.nodes[0].id;
+    kit_pass(&k, 1000);
+    assert_int_equal(kit_status(&k, 1), PAXOS_STARTING);
+    kit_crash(&k, 0);
+    k.nodes[0].holds_disk = false;
+    kit_start(&k, 0);
+    kit_connect_all(&k);
+    kit_pass(&k, 3000);
+    assert_true(k.nodes[0].id == id);
+    assert_true(kit_votes(&k, 0) && kit_votes(&k, 1) && kit_votes(&k, 2));
+    kit_release(&k);
+}
+
+/* A fourth one is in the list, and cannot be reached: it may begin a log with others. */
+static void a_master_that_is_only_known_of_counts(void **state)
+{
+    (void)state;
+    struct kit k;
+    kit_init(&k, 3, 2);
+    kit_known(&k, 0, 4);
+    kit_connect_all(&k);
+    kit_pass(&k, 10000);
+    for (int i = 0; i < 3; i++) {
+        assert_true(kit_status(&k, i) != PAXOS_VOTING);
+    }
+    assert_string_equal(kit_explain(&k, 0), "4 masters are there, --quorum=2 is for 3: "
+                                            "stop one, or give all of them a larger "
+                                            "quorum");
+    kit_known(&k, 0, 3);
     kit_pass(&k, 3000);
     assert_true(kit_votes(&k, 0) && kit_votes(&k, 1) && kit_votes(&k, 2));
+    kit_release(&k);
+}
+
+/* Two times three masters that did not see each other have begun a log each. */
+static void two_logs_do_not_mix(void **state)
+{
+    (void)state;
+    struct kit k;
+    kit_init(&k, 6, 2);
+    for (int first = 0; first < 6; first += 3) {
+        kit_connect(&k, first, first + 1);
+        kit_connect(&k, first, first + 2);
+        kit_connect(&k, first + 1, first + 2);
+    }
+    kit_pass(&k, 3000);
+    for (int i = 0; i < 6; i++) {
+        assert_true(kit_votes(&k, i));
+    }
+    kit_connect_all(&k);
+    kit_must_lead(&k, 0, 1);
+    kit_append(&k, 0, "x", "1");
+    kit_pass(&k, 5000);
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(kit_view(&k, i).committed, i < 3 ? 2 : 0);
+    }
+    assert_true(kit_said(&k, 3, "10.0.0.0:5050 has another log than this master"));
+    kit_crash(&k, 5);
+    kit_wipe(&k, 5);
+    kit_start(&k, 5);
+    kit_connect_all(&k);
+    kit_pass(&k, 5000); /* it must not choose */
+    assert_int_equal(kit_status(&k, 5), PAXOS_EMPTY);
+    assert_int_equal(kit_view(&k, 5).committed, 0);
+    assert_string_equal(kit_explain(&k, 5),
+                        "10.0.0.0:5050 and 10.0.0.3:5050 have different logs: take the "
+                        "one whose log is not needed out of the list of masters, or "
+                        "empty its directory replicated_log");
+    for (int i = 0; i < 3; i++) {
+        kit_cut(&k, 5, i);
+    }
+    kit_pass(&k, 3000); /* at its old address, in its own log */
+    assert_int_equal(kit_status(&k, 5), PAXOS_RECOVERING);
     kit_release(&k);
 }
 
@@ -266,8 +340,7 @@ static void fourth_master_does_not_take_a_place_in_a_log_that_begins(void **stat
     kit_release(&k);
 }
 
-/* 1 has written down that it recovers, and gets the map, with itself as a member in it,
- * before it hears from its disk. */
+/* 1 learns that it is a member of a log that has begun, and its disk is late. */
 static void late_disk_takes_no_vote_away(void **state)
 {
     (void)state;
@@ -275,16 +348,11 @@ static void late_disk_takes_no_vote_away(void **state)
     first_one_votes(&k);
     kit_no_rules(&k);
     kit_isolate(&k, 2);
-    kit_drop(&k, 1, 0, PAXOS_MSG_FETCH);
     k.nodes[1].holds_disk = true;
     kit_pass(&k, 1000);
     assert_int_equal(kit_status(&k, 1), PAXOS_RECOVERING);
-    /* a leader has told it before that there is something to fetch */
-    struct paxos_message told = {.type = PAXOS_MSG_COMMITTED, .committed = 1};
-    kit_no_rules(&k);
-    kit_say(&k, 0, 1, &told);
     kit_pass(&k, 2000);
-    assert_int_equal(kit_status(&k, 1), PAXOS_VOTING);
+    assert_int_equal(kit_status(&k, 1), PAXOS_RECOVERING); /* not written yet */
     k.nodes[1].holds_disk = false;
     kit_pass(&k, 2000);
     assert_true(kit_votes(&k, 1));
@@ -343,8 +411,10 @@ int main(void)
         cmocka_unit_test(another_quorum_does_not_lead_an_old_log),
         cmocka_unit_test(status_is_told_when_it_is_durable),
         cmocka_unit_test(one_dies_between_the_two_steps),
-        cmocka_unit_test(disk_lost_between_the_two_steps),
-        cmocka_unit_test(another_set_is_told_when_it_is_durable),
+        cmocka_unit_test(disk_lost_between_the_two_steps_is_told),
+        cmocka_unit_test(id_is_told_when_it_is_durable),
+        cmocka_unit_test(a_master_that_is_only_known_of_counts),
+        cmocka_unit_test(two_logs_do_not_mix),
         cmocka_unit_test(fourth_master_does_not_take_a_place_in_a_log_that_begins),
         cmocka_unit_test(late_disk_takes_no_vote_away),
         cmocka_unit_test(replica_that_was_not_there_at_the_beginning_recovers),

@@ -9,6 +9,7 @@
 #include "internal.h"
 
 #define OUT_IDLE_MS 30000u
+#define PART_WAIT_MS 5000u /* a link that is silent for that long has ended (links.c) */
 
 /* ---- asking ---- */
 
@@ -65,7 +66,11 @@ void catchup_tick(struct paxos *p)
         rlog_snapshot_release(&p->out.snapshot);
         p->out.position = 0;
     }
-    if (!p->fetch.active || p->now_ms - p->fetch.asked_ms < PAXOS_RESEND_MS) {
+    /* Another one's map would have to be begun anew, so one that comes slowly is awaited.
+     */
+    bool is_coming = p->in.parts != 0 && paxos_is_up(p, p->fetch.peer);
+    if (!p->fetch.active ||
+        p->now_ms - p->fetch.asked_ms < (is_coming ? PART_WAIT_MS : PAXOS_RESEND_MS)) {
         return;
     }
     if (p->committed >= p->fetch.to && p->members.count > 0) {

@@ -15,6 +15,7 @@
 #define ROUND_WAIT_MAX_MS 150u
 #define FIRST_ROUND_MAX 1000000u
 #define FETCH_WAIT_MS 2000u
+#define MEMBERS_WAIT_MS 5000u
 #define RESEND_MAX 4096u /* values in one go */
 
 static uint32_t bit_of(const struct paxos *p, uint64_t id)
@@ -125,10 +126,8 @@ static void ask_promises(struct paxos *p)
             struct paxos_message m = {.type = PAXOS_MSG_PROMISE_ASK,
                                       .ballot = co->ballot,
                                       .position = co->asked_from,
-                                      .committed = p->committed,
-                                      .members = paxos_members_copy(&p->members)};
+                                      .committed = p->committed};
             paxos_send(p, p->members.v[i].id, &m);
-            paxos_message_release(&m);
         }
     }
 }
@@ -377,8 +376,16 @@ static void settle(struct paxos *p)
 void coordinator_append(struct paxos *p, const void *data, size_t len, uint64_t token)
 {
     struct paxos_coordinator *co = &p->co;
+    struct rlog_record r;
+    struct mu_error err;
     if (co->state != PAXOS_LEADING) {
         done(p, token, MU_E_FENCED);
+        return;
+    }
+    /* What is chosen and cannot be applied would stop every replica. */
+    if (rlog_decode(data, len, &r, &err) < 0 || r.kind != RLOG_BATCH ||
+        r.epoch != co->epoch) {
+        done(p, token, MU_E_INVALID);
         return;
     }
     if (co->waiting_bytes > PAXOS_WAITING_BYTES) {
@@ -533,7 +540,7 @@ static bool find_victim(struct paxos *p, const struct paxos_member *who, uint64_
         const struct paxos_member *m = &p->members.v[i];
         if (strcmp(m->address, who->address) == 0) {
             *victim = m->id;
-            return m->id != p->id; /* else two say that they are here */
+            return !paxos_is_up(p, m->id); /* else two say that they are here */
         }
         if (is_away(p, m->id)) {
             away++;
@@ -556,8 +563,11 @@ void coordinator_on_join(struct paxos *p, uint64_t from, const struct paxos_mess
         if (co->refused_ms == 0 || p->now_ms - co->refused_ms >= 30000) {
             co->refused_ms = p->now_ms;
             paxos_log(p, MU_WARN,
-                      "a replica at %s wants to be a member, and there are %u already: "
-                      "stop the one that it replaces",
+                      victim != 0 && paxos_is_up(p, victim)
+                          ? "two replicas say that they are at %s, and both answer: give "
+                            "each master an address of its own (%u are members)"
+                          : "a replica at %s wants to be a member, and there are %u "
+                            "already: stop the one that it replaces",
                       who->address, p->members.count);
         }
         return;
@@ -636,6 +646,29 @@ static void tell_committed(struct paxos *p)
     paxos_send(p, p->id, &m); /* one that is no member here asks itself to join */
 }
 
+/* A members entry needs the votes of those who stay. When one of them died meanwhile, and
+ * the one that should go is back, its vote completes a quorum of the old members: who
+ * settles may count it, and asks the new ones behind the entry. So this one lets go, and
+ * is elected again or not. What waits behind the entry was not sent. */
+static bool gives_up_members(struct paxos *p)
+{
+    struct paxos_coordinator *co = &p->co;
+    const struct paxos_proposal *prop =
+        co->writes_members ? paxos_ring_get(&co->proposals, p->committed + 1) : NULL;
+    if (prop == NULL || prop->value->kind != PAXOS_MEMBERS || prop->is_chosen ||
+        bits(prop->votes) < p->members.quorum ||
+        p->now_ms - co->moved_ms < MEMBERS_WAIT_MS) {
+        return false;
+    }
+    paxos_log(p, MU_WARN,
+              "the replicas that stay do not all answer while one is exchanged: this "
+              "master gives the log up, so that its next leader goes on without them");
+    coordinator_end(p, MU_E_FENCED, MU_E_UNKNOWN_OUTCOME,
+                    "the members of the log could not be exchanged");
+    (void)paxos_emit(p, PAXOS_FX_FENCED);
+    return true;
+}
+
 void coordinator_tick(struct paxos *p)
 {
     struct paxos_coordinator *co = &p->co;
@@ -657,6 +690,9 @@ void coordinator_tick(struct paxos *p)
         break;
     case PAXOS_SETTLING:
     case PAXOS_LEADING:
+        if (co->state == PAXOS_LEADING && gives_up_members(p)) {
+            break;
+        }
         resend(p);
         write_waiting(p);
         if (co->told_ms == 0 || p->now_ms - co->told_ms >= PAXOS_RESEND_MS) {

@@ -1,5 +1,6 @@
 /* What a replica waits for, in an operator's words. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "internal.h"
 
@@ -38,6 +39,60 @@ static const char *missing(const struct paxos *p)
     return NULL;
 }
 
+static bool is_at(const struct paxos *p, const char *address)
+{
+    for (size_t i = 0; i < p->peer_count; i++) {
+        if (p->peers[i].up && strcmp(p->peers[i].address, address) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One that has begun with others than this one. Each begins once and for all, so that
+ * they cannot come together any more. */
+static const char *differs(const struct paxos *p)
+{
+    for (size_t i = 0; i < p->peer_count; i++) {
+        const struct paxos_peer *peer = &p->peers[i];
+        bool begun = p->status == PAXOS_STARTING
+                         ? !paxos_members_same_ids(&peer->set, &p->members)
+                         : paxos_members_find(&peer->set, p->id) < 0;
+        if (peer->up && peer->status == PAXOS_STARTING && begun) {
+            return peer->address;
+        }
+    }
+    return NULL;
+}
+
+/* Masters of two logs: this one must not choose between them. */
+static bool explain_two_logs(const struct paxos *p, struct mu_buf *out)
+{
+    const char *first = NULL;
+    uint64_t log = 0;
+    for (size_t i = 0; i < p->peer_count; i++) {
+        const struct paxos_peer *peer = &p->peers[i];
+        bool has_one = peer->up &&
+                       (peer->status == PAXOS_VOTING || peer->status == PAXOS_RECOVERING);
+        if (!has_one || peer->set.log == 0) {
+            continue;
+        }
+        if (log != 0 && peer->set.log != log) {
+            mu_buf_printf(out,
+                          "%s and %s have different logs: take the one whose log is not "
+                          "needed out of the list of masters, or empty its directory "
+                          "replicated_log",
+                          first, peer->address);
+            return true;
+        }
+        if (first == NULL) {
+            log = peer->set.log;
+            first = peer->address;
+        }
+    }
+    return false;
+}
+
 static void explain_start(const struct paxos *p, struct mu_buf *out)
 {
     uint32_t seen = 1, all = 2 * p->quorum - 1, voting = 0;
@@ -52,6 +107,9 @@ static void explain_start(const struct paxos *p, struct mu_buf *out)
                           p->peers[i].address, p->peers[i].quorum, p->quorum);
         }
     }
+    if (explain_two_logs(p, out)) {
+        return;
+    }
     if (voting > 0) {
         mu_buf_printf(out,
                       "%u of %u replicas have the log, and %u are needed to go on: start "
@@ -59,16 +117,23 @@ static void explain_start(const struct paxos *p, struct mu_buf *out)
                       "another master's is not theirs)",
                       voting, all, p->quorum);
     } else if (missing(p) != NULL) {
+        mu_buf_printf(out, "a new log has been begun with %s, which %s", missing(p),
+                      is_at(p, missing(p))
+                          ? "has lost its directory since: empty the directory "
+                            "replicated_log of all masters"
+                          : "is away: start it, or empty the directory replicated_log "
+                            "of all masters");
+    } else if (differs(p) != NULL) {
         mu_buf_printf(out,
-                      "a new log has been begun with %s, which is away: start it, or "
-                      "empty the directory replicated_log of all masters",
-                      missing(p));
-    } else if (seen > all) {
+                      "%s has begun a new log with others than this master: empty the "
+                      "directory replicated_log of all masters, and start %u of them",
+                      differs(p), all);
+    } else if (seen > all || p->known > all) {
         mu_buf_printf(
             out,
             "%u masters are there, --quorum=%u is for %u: stop one, or give all "
             "of them a larger quorum",
-            seen, p->quorum, all);
+            seen > p->known ? seen : (uint32_t)p->known, p->quorum, all);
     } else {
         mu_buf_printf(out,
                       "%u of %u masters are there: a new log begins when all %u that "
@@ -83,6 +148,8 @@ void paxos_explain(const struct paxos *p, struct mu_buf *out)
         mu_buf_printf(out, "the log cannot be written: %s", mu_strerror(p->failed));
     } else if (p->status == PAXOS_EMPTY || p->status == PAXOS_STARTING) {
         explain_start(p, out);
+    } else if (p->members.count == 0 && explain_two_logs(p, out)) {
+        return;
     } else if (p->co.state != PAXOS_IDLE && reachable(p) < p->members.quorum) {
         mu_buf_printf(out,
                       "nothing can be written: %u of %u replicas answer, %u are needed",

@@ -11,8 +11,11 @@
 #define PAXOS_KEEP 8192u      /* chosen values, for those that are behind */
 #define PAXOS_CHUNK_BYTES (1024u * 1024) /* of values in one message */
 #define PAXOS_REWRITE_BYTES (4u * 1024 * 1024)
+#define PAXOS_IN_FLIGHT_BYTES (16u * 1024 * 1024) /* and one value */
+/* Of what a replica has accepted and does not know to be chosen: more than a coordinator
+ * has on its way, and a PROMISED message fits into a link's queue (links.c). */
+#define PAXOS_WINDOW_BYTES (40u * 1024 * 1024)
 #endif
-#define PAXOS_IN_FLIGHT_BYTES (32u * 1024 * 1024)
 #define PAXOS_WAITING_BYTES (64u * 1024 * 1024) /* beyond: -ENOBUFS */
 #define PAXOS_KEEP_BYTES (8u * 1024 * 1024)
 #define PAXOS_PEERS_MAX 64u
@@ -25,8 +28,8 @@
 struct paxos_peer {
     uint64_t id;
     char address[PAXOS_ADDRESS_MAX];
-    bool up;
-    uint64_t since_ms; /* up, or down */
+    bool up, is_foreign; /* is_foreign: it has another log */
+    uint64_t since_ms;   /* up, or down */
     /* its last STATUS */
     uint64_t heard_ms; /* 0: none */
     uint8_t status;
@@ -37,6 +40,7 @@ struct paxos_peer {
 
 enum paxos_pending_kind {
     PAXOS_PENDING_NONE,
+    PAXOS_PENDING_IDENTITY, /* from now on others may count on this id */
     PAXOS_PENDING_PROMISED, /* to peer: ballot, position */
     PAXOS_PENDING_WROTE,    /* to peer: ballot, position */
     PAXOS_PENDING_STATUS,   /* from now on it may be told */
@@ -107,6 +111,8 @@ struct paxos {
     int failed;
     bool is_new;             /* the journal was empty */
     bool is_old;             /* it was written before logs were replicated */
+    bool is_named;           /* its id is on the disk */
+    size_t known;            /* masters; 0: not told */
     uint64_t waits_since_ms; /* 0: for nothing */
 
     /* the replica */
@@ -116,7 +122,8 @@ struct paxos {
     uint64_t committed, noted; /* noted: the highest committed that was stored */
     struct rlog_state state;
     struct paxos_ring accepted; /* struct paxos_record, from committed + 1 */
-    struct paxos_ring kept;     /* struct paxos_value, up to committed */
+    size_t accepted_bytes;
+    struct paxos_ring kept; /* struct paxos_value, up to committed */
     size_t kept_bytes;
     uint64_t journal_bytes; /* stored since the last rewrite, about */
     struct paxos_pending *pending, **pending_end;

@@ -17,10 +17,15 @@ static void store_status(struct paxos *p, uint8_t status)
     paxos_store(p, &e, PAXOS_PENDING_STATUS)->status = status;
 }
 
+static void be_the_only_one(struct paxos *p)
+{
+    p->members = (struct paxos_members){.log = p->id, .quorum = 1};
+    (void)paxos_members_add(&p->members, p->id, p->address); /* it is empty */
+}
+
 static void begin_alone(struct paxos *p)
 {
-    p->members = (struct paxos_members){.quorum = 1};
-    (void)paxos_members_add(&p->members, p->id, p->address); /* it is empty */
+    be_the_only_one(p);
     store_status(p, PAXOS_VOTING);
 }
 
@@ -28,7 +33,7 @@ void join_start(struct paxos *p)
 {
     if (p->is_new) {
         const struct paxos_entry e = {.kind = PAXOS_ENTRY_IDENTITY, .id = p->id};
-        (void)paxos_store(p, &e, PAXOS_PENDING_NONE);
+        (void)paxos_store(p, &e, PAXOS_PENDING_IDENTITY);
     }
     if (p->is_old && p->quorum > 1) {
         p->failed = MU_E_UNSUPPORTED;
@@ -38,8 +43,7 @@ void join_start(struct paxos *p)
                   2 * p->quorum - 1);
     } else if (p->is_old) {
         p->promised.epoch = p->state.epoch;
-        p->members = (struct paxos_members){.quorum = 1};
-        (void)paxos_members_add(&p->members, p->id, p->address); /* it is empty */
+        be_the_only_one(p);
         p->status = p->told_status = PAXOS_VOTING;
         paxos_rewrite(p, true);
     } else if (p->status == PAXOS_EMPTY && p->quorum == 1) {
@@ -73,6 +77,9 @@ void join_members_changed(struct paxos *p)
 void join_on_ask(struct paxos *p, uint64_t from, const struct paxos_message *m)
 {
     (void)m;
+    if (!p->is_named) { /* after a crash it would be another one */
+        return;
+    }
     struct paxos_message answer = {.type = PAXOS_MSG_STATUS,
                                    .status = p->told_status,
                                    .quorum = p->quorum,
@@ -108,6 +115,8 @@ static bool is_fresh(const struct paxos *p, const struct paxos_peer *peer)
 struct census {
     uint32_t seen, voting, blank; /* with this one; blank: empty or starting */
     uint32_t other_quorum;
+    uint64_t log; /* that those who vote or recover have */
+    bool has_two_logs;
     const struct paxos_peer *voter; /* one of them, that knows most */
     const struct paxos_peer *ahead; /* the same of those that vote or recover */
 };
@@ -124,6 +133,11 @@ static struct census count(struct paxos *p)
         c.voting += peer->status == PAXOS_VOTING;
         c.blank += peer->status == PAXOS_EMPTY || peer->status == PAXOS_STARTING;
         c.other_quorum += peer->quorum != p->quorum;
+        if (peer->status == PAXOS_VOTING || peer->status == PAXOS_RECOVERING) {
+            c.has_two_logs = c.has_two_logs ||
+                             (c.log != 0 && peer->set.log != 0 && peer->set.log != c.log);
+            c.log = peer->set.log != 0 ? peer->set.log : c.log;
+        }
         if (peer->status == PAXOS_VOTING &&
             (c.voter == NULL || peer->committed > c.voter->committed)) {
             c.voter = peer;
@@ -146,6 +160,7 @@ static void collect(struct paxos *p, struct paxos_members *set)
             (void)paxos_members_add(set, peer->id, peer->address);
         }
     }
+    set->log = set->v[0].id;
 }
 
 /* Of those that started with this one: do all say the same? */
@@ -163,15 +178,12 @@ static bool all_agree(struct paxos *p)
 }
 
 /* Somebody votes, and this one is among the members: all have agreed once. It has not
- * voted yet, so it is a member that is behind; unless it has left that set since, as
- * others may have begun the later one by now. */
+ * voted yet, so it is a member that is behind. */
 static bool is_awaited(struct paxos *p)
 {
     for (size_t i = 0; i < p->peer_count; i++) {
         const struct paxos_peer *peer = &p->peers[i];
-        bool left = p->status == PAXOS_STARTING && peer->committed == 0 &&
-                    !paxos_members_same_ids(&peer->set, &p->members);
-        if (is_fresh(p, peer) && peer->status == PAXOS_VOTING && !left &&
+        if (is_fresh(p, peer) && peer->status == PAXOS_VOTING &&
             paxos_members_find(&peer->set, p->id) >= 0) {
             return true;
         }
@@ -189,47 +201,23 @@ static void recover_from_others(struct paxos *p, const struct census *c)
     store_status(p, PAXOS_RECOVERING);
 }
 
-/* May set begin the log in the place of the set that this one has written down? A replica
- * that is only away may vote in that one already, and count on the others. One whose disk
- * was lost is back with another id at its address. As long as those are no quorum they
- * have chosen nothing. */
-static bool may_replace_set(const struct paxos *p, const struct paxos_members *set)
-{
-    uint32_t lost = 0;
-    for (uint32_t i = 0; i < p->members.count; i++) {
-        const struct paxos_member *m = &p->members.v[i];
-        if (paxos_members_find(set, m->id) < 0) {
-            bool is_back = false;
-            for (uint32_t k = 0; k < set->count; k++) {
-                is_back = is_back || strcmp(set->v[k].address, m->address) == 0;
-            }
-            if (!is_back) {
-                return false;
-            }
-            lost++;
-        }
-    }
-    return lost < p->quorum && !paxos_members_same_ids(set, &p->members);
-}
-
 static void decide(struct paxos *p)
 {
     struct census c = count(p);
     uint32_t all = 2 * p->quorum - 1;
+    if (c.has_two_logs) {
+        return; /* explain.c says so */
+    }
     if (c.voting >= p->quorum || is_awaited(p)) {
         recover_from_others(p, &c);
     } else if (p->status == PAXOS_STARTING && all_agree(p)) {
         paxos_log(p, MU_INFO, "a new log begins: replicas=%u quorum=%u", p->members.count,
                   p->quorum);
         store_status(p, PAXOS_VOTING);
-    } else if (c.blank == all && c.seen == all && c.other_quorum == 0) {
-        struct paxos_members set;
-        collect(p, &set);
-        if (may_replace_set(p, &set)) {
-            p->members = set;
-            p->told_status = PAXOS_EMPTY; /* until the new set is on the disk */
-            store_status(p, PAXOS_STARTING);
-        }
+    } else if (p->status == PAXOS_EMPTY && p->is_named && c.blank == all &&
+               c.seen == all && c.other_quorum == 0 && p->known <= all) {
+        collect(p, &p->members); /* once and for all: others may count on it */
+        store_status(p, PAXOS_STARTING);
     }
 }
 
@@ -237,7 +225,7 @@ static void ask_to_join(struct paxos *p)
 {
     struct census c = count(p);
     if (p->members.count == 0) {
-        if (c.voter != NULL) {
+        if (c.voter != NULL && !c.has_two_logs) {
             catchup_need(p, c.voter->committed, c.voter->id); /* the members at least */
         }
         return;

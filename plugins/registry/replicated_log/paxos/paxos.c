@@ -117,6 +117,7 @@ static void peer_up(struct paxos *p, uint64_t id, const char *address)
         *peer = (struct paxos_peer){.id = id};
     }
     peer->up = true;
+    peer->is_foreign = false;
     peer->since_ms = p->now_ms;
     memset(peer->address, 0, sizeof(peer->address));
     memcpy(peer->address, address, strnlen(address, PAXOS_ADDRESS_MAX - 1));
@@ -135,12 +136,28 @@ static void peer_down(struct paxos *p, uint64_t id)
 
 /* ---- out ---- */
 
+static uint64_t own_log(const struct paxos *p)
+{
+    bool has_one = p->status == PAXOS_VOTING || p->status == PAXOS_RECOVERING;
+    return has_one ? p->members.log : 0;
+}
+
 static void emit_send(struct paxos *p, uint64_t to, const struct paxos_message *m)
 {
+    struct mu_buf bytes;
+    struct paxos_message named = *m;
+    named.log = own_log(p);
+    mu_buf_init(&bytes, MESSAGE_MAX);
+    paxos_message_encode(&bytes, &named);
+    if (!mu_buf_ok(&bytes)) { /* all that it can hold has bounds: cannot be */
+        paxos_log(p, MU_ERROR, "a message of type %u with %zu records is too long",
+                  m->type, m->count);
+        mu_buf_release(&bytes);
+        return;
+    }
     struct paxos_effect *e = paxos_emit(p, PAXOS_FX_SEND);
     e->peer = to;
-    mu_buf_init(&e->bytes, MESSAGE_MAX);
-    paxos_message_encode(&e->bytes, m);
+    e->bytes = bytes;
 }
 
 void paxos_send(struct paxos *p, uint64_t to, struct paxos_message *m)
@@ -148,6 +165,7 @@ void paxos_send(struct paxos *p, uint64_t to, struct paxos_message *m)
     if (to == p->id) {
         struct paxos_local *l = rlog_allocate(sizeof(*l));
         l->m = *m;
+        l->m.log = own_log(p);
         m->members = NULL;
         m->records = NULL;
         m->count = 0;
@@ -190,6 +208,9 @@ paxos_store(struct paxos *p, const struct paxos_entry *e, enum paxos_pending_kin
     mu_buf_init(&fx->bytes, MESSAGE_MAX);
     paxos_entry_encode(&fx->bytes, e);
     p->journal_bytes += fx->bytes.len;
+    if (!mu_buf_ok(&fx->bytes)) { /* a value has a bound below that: cannot be */
+        p->failed = -E2BIG;
+    }
     return expect(p, kind);
 }
 
@@ -240,6 +261,21 @@ static void on_message(struct paxos *p, uint64_t from, const struct paxos_messag
     }
 }
 
+/* What another log has chosen, promised or accepted says nothing about this one. */
+static bool is_foreign(struct paxos *p, struct paxos_peer *peer, uint64_t log)
+{
+    bool is = log != 0 && own_log(p) != 0 && log != own_log(p);
+    if (is && !peer->is_foreign) {
+        paxos_log(p, MU_ERROR,
+                  "%s has another log than this master: what it says is ignored. Take it "
+                  "out of the list of masters, or empty the directory replicated_log of "
+                  "the one whose log is not needed",
+                  peer->address);
+    }
+    peer->is_foreign = is;
+    return is;
+}
+
 static void on_bytes(struct paxos *p, const struct paxos_event *ev)
 {
     struct paxos_message m;
@@ -248,7 +284,8 @@ static void on_bytes(struct paxos *p, const struct paxos_event *ev)
         paxos_log(p, MU_WARN, "a message of another replica is dropped: %s", err.text);
         return;
     }
-    if (paxos_peer(p, ev->peer) != NULL) {
+    struct paxos_peer *peer = paxos_peer(p, ev->peer);
+    if (peer != NULL && !is_foreign(p, peer, m.log)) {
         on_message(p, ev->peer, &m);
     }
     paxos_message_release(&m);
@@ -350,6 +387,9 @@ static void dispatch(struct paxos *p, const struct paxos_event *ev)
         break;
     case PAXOS_EV_PEER_DOWN:
         peer_down(p, ev->peer);
+        break;
+    case PAXOS_EV_KNOWN:
+        p->known = ev->count;
         break;
     case PAXOS_EV_DURABLE:
         on_durable(p, ev->status);

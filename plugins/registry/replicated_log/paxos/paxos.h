@@ -28,6 +28,8 @@ enum paxos_event_type {
                          * lost
                          */
     PAXOS_EV_PEER_DOWN, /* peer */
+    PAXOS_EV_KNOWN,     /* count: masters whose addresses are known, this one among them.
+                         * A log begins only among as many as its quorum is for */
     PAXOS_EV_DURABLE,   /* status: of the oldest STORE or REWRITE without one */
     PAXOS_EV_LEAD,      /* epoch, token: LED follows, unless RESIGN comes before */
     PAXOS_EV_RESIGN,    /* the coordinator stops; what waits is answered */
@@ -40,7 +42,7 @@ struct paxos_event {
     uint64_t peer, epoch, token;
     const char *address;
     const void *data;
-    size_t len;
+    size_t len, count;
     int status;
 };
 

@@ -6,12 +6,23 @@
 
 #include "internal.h"
 
-static void record_free(struct paxos_record *r)
+/* r may be NULL. */
+static void drop_accepted(struct paxos *p, struct paxos_record *r)
 {
     if (r != NULL) {
+        p->accepted_bytes -= r->value->len;
         paxos_value_unref(r->value);
         free(r);
     }
+}
+
+static void put_accepted(struct paxos *p, const struct paxos_record *record)
+{
+    struct paxos_record *r = rlog_allocate(sizeof(*r));
+    *r = *record;
+    (void)paxos_value_ref(r->value);
+    p->accepted_bytes += r->value->len;
+    drop_accepted(p, paxos_ring_put(&p->accepted, r->position, r));
 }
 
 static bool votes(const struct paxos *p)
@@ -35,6 +46,14 @@ static void reject(struct paxos *p, uint64_t from, const struct paxos_message *m
     paxos_send(p, from, &answer);
 }
 
+/* Without a map it asks those that have one first (join.c): they might be of two logs. */
+static void need(struct paxos *p, uint64_t committed, uint64_t from)
+{
+    if (p->members.count > 0) {
+        catchup_need(p, committed, from);
+    }
+}
+
 /* ---- promises ---- */
 
 static void send_promised(struct paxos *p, const struct paxos_pending *asked)
@@ -53,20 +72,12 @@ static void send_promised(struct paxos *p, const struct paxos_pending *asked)
     paxos_message_release(&answer);
 }
 
-/* Who has committed the same has the same members. If not, two logs have begun, and this
- * replica votes in its own only. */
-static bool is_of_another_log(const struct paxos *p, const struct paxos_message *m)
-{
-    return m->members != NULL && m->position == p->committed + 1 &&
-           !paxos_members_same_ids(m->members, &p->members);
-}
-
 void replica_on_promise(struct paxos *p, uint64_t from, const struct paxos_message *m)
 {
-    if (!votes(p) || is_of_another_log(p, m)) {
+    if (!votes(p)) {
         ignore(p, from, m);
         if (m->committed > p->committed) { /* it may be a member by now */
-            catchup_need(p, m->committed, from);
+            need(p, m->committed, from);
         }
         return;
     }
@@ -118,7 +129,7 @@ static void learn(struct paxos *p,
         moved = true;
     }
     if (p->committed < committed) {
-        catchup_need(p, committed, from);
+        need(p, committed, from);
     }
     if (moved) {
         coordinator_kick(p);
@@ -137,10 +148,9 @@ static void accept(struct paxos *p,
         }
         return;
     }
-    struct paxos_record *r = rlog_allocate(sizeof(*r));
-    *r = (struct paxos_record){
-        .position = w->position, .ballot = *ballot, .value = paxos_value_ref(w->value)};
-    record_free(paxos_ring_put(&p->accepted, w->position, r));
+    const struct paxos_record r = {
+        .position = w->position, .ballot = *ballot, .value = w->value};
+    put_accepted(p, &r);
     coordinator_saw(p, ballot);
     p->promised = *ballot;
     const struct paxos_entry e = {.kind = PAXOS_ENTRY_ACCEPT,
@@ -153,6 +163,15 @@ static void accept(struct paxos *p,
     then->peer = from;
     then->ballot = *ballot;
     then->position = w->position;
+}
+
+static bool has_room(const struct paxos *p, const struct paxos_record *w)
+{
+    const struct paxos_record *old = paxos_ring_get(&p->accepted, w->position);
+    size_t others = p->accepted_bytes - (old == NULL ? 0 : old->value->len);
+    return w->position == p->committed + 1 ||
+           (w->position - p->committed <= PAXOS_WINDOW &&
+            others + w->value->len <= PAXOS_WINDOW_BYTES);
 }
 
 void replica_on_write(struct paxos *p, uint64_t from, const struct paxos_message *m)
@@ -169,7 +188,7 @@ void replica_on_write(struct paxos *p, uint64_t from, const struct paxos_message
     }
     if (w->position <= p->committed) { /* chosen already: it is this value */
         send_wrote(p, from, &m->ballot, w->position);
-    } else if (w->position - p->committed <= PAXOS_WINDOW) {
+    } else if (has_room(p, w)) {
         accept(p, from, &m->ballot, w);
     } /* else it is too far behind: it learns first, and is asked again */
     learn(p, from, &m->ballot, m->committed);
@@ -185,6 +204,9 @@ void replica_on_durable(struct paxos *p, const struct paxos_pending *done)
     struct paxos_record *r;
     switch (done->kind) {
     case PAXOS_PENDING_NONE:
+        break;
+    case PAXOS_PENDING_IDENTITY:
+        p->is_named = true;
         break;
     case PAXOS_PENDING_PROMISED:
         if (paxos_ballot_cmp(&done->ballot, &p->promised) == 0) { /* else: too late */
@@ -236,7 +258,7 @@ int replica_apply(struct paxos *p, struct paxos_value *value, struct mu_error *e
     (void)paxos_value_ref(value);
     p->committed++;
     keep(p, value);
-    record_free(paxos_ring_shift(&p->accepted));
+    drop_accepted(p, paxos_ring_shift(&p->accepted));
     coordinator_committed(p, value);
     if (value->kind == PAXOS_MEMBERS) {
         p->members = members;
@@ -296,7 +318,7 @@ static int commit_to(struct paxos *p, uint64_t committed, struct mu_error *err)
 static void forget_window(struct paxos *p, uint64_t committed)
 {
     while (p->accepted.count > 0 && p->accepted.first <= committed) {
-        record_free(paxos_ring_shift(&p->accepted));
+        drop_accepted(p, paxos_ring_shift(&p->accepted));
     }
     if (p->accepted.first <= committed) {
         p->accepted.first = committed + 1;
@@ -319,12 +341,11 @@ static int replay_accept(struct paxos *p, struct paxos_entry *e, struct mu_error
         return mu_fail(err, MU_E_CORRUPT, "position %" PRIu64 " stands behind %" PRIu64,
                        e->position, p->committed);
     }
-    struct paxos_record *r = rlog_allocate(sizeof(*r));
-    *r = (struct paxos_record){.position = e->position,
-                               .ballot = e->ballot,
-                               .value = paxos_value_ref(e->value),
-                               .is_durable = true};
-    record_free(paxos_ring_put(&p->accepted, e->position, r));
+    const struct paxos_record r = {.position = e->position,
+                                   .ballot = e->ballot,
+                                   .value = e->value,
+                                   .is_durable = true};
+    put_accepted(p, &r);
     if (paxos_ballot_cmp(&e->ballot, &p->promised) > 0) {
         p->promised = e->ballot;
     }
@@ -346,6 +367,7 @@ int replica_replay(struct paxos *p, struct paxos_entry *e, struct mu_error *err)
     switch ((enum paxos_entry_kind)e->kind) {
     case PAXOS_ENTRY_IDENTITY:
         p->id = e->id;
+        p->is_named = true;
         break;
     case PAXOS_ENTRY_STATUS:
         p->status = p->told_status = e->status;
@@ -380,7 +402,7 @@ int replica_replay(struct paxos *p, struct paxos_entry *e, struct mu_error *err)
 void replica_release(struct paxos *p)
 {
     while (p->accepted.count > 0) {
-        record_free(paxos_ring_shift(&p->accepted));
+        drop_accepted(p, paxos_ring_shift(&p->accepted));
     }
     while (p->kept.count > 0) {
         paxos_value_unref(paxos_ring_shift(&p->kept));

@@ -45,6 +45,7 @@ struct paxos_member {
 };
 
 struct paxos_members { /* in the order of their ids, so that equal sets look equal */
+    uint64_t log; /* which log: the smallest id of its first members; 0: of none yet */
     uint32_t quorum, count;
     struct paxos_member v[PAXOS_MEMBERS_MAX];
 };

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WIRE_VERSION 1u
-#define VALUE_MAX (16u * 1024 * 1024)
+#include "../codec.h"
+
+#define WIRE_VERSION 2u
+#define VALUE_MAX RLOG_BATCH_MAX           /* more does not fit into the journal */
 #define POSITION_MAX ((uint64_t)INT64_MAX) /* there is always one behind it */
 
 const char *paxos_status_name(enum paxos_status status)
@@ -103,6 +105,7 @@ static struct paxos_value *get_value(struct reader *r)
 
 static void put_members(struct mu_buf *b, const struct paxos_members *m)
 {
+    put(b, m->log, 8);
     put(b, m->quorum, 4);
     put(b, m->count, 1);
     for (uint32_t i = 0; i < m->count; i++) {
@@ -115,7 +118,8 @@ static void put_members(struct mu_buf *b, const struct paxos_members *m)
 
 static void get_members(struct reader *r, struct paxos_members *out)
 {
-    *out = (struct paxos_members){.quorum = (uint32_t)get(r, 4)};
+    *out = (struct paxos_members){.log = get(r, 8)};
+    out->quorum = (uint32_t)get(r, 4);
     uint32_t count = (uint32_t)get(r, 1);
     if (count > PAXOS_MEMBERS_MAX || out->quorum > PAXOS_MEMBERS_MAX) {
         r->bad = true;
@@ -209,6 +213,7 @@ void paxos_message_encode(struct mu_buf *b, const struct paxos_message *m)
     put(b, WIRE_VERSION, 1);
     put(b, m->type, 1);
     put(b, m->status, 1);
+    put(b, m->log, 8);
     put(b, m->quorum, 4);
     put(b, m->part, 4);
     put(b, m->parts, 4);
@@ -241,6 +246,7 @@ int paxos_message_decode(const void *data,
                        (unsigned)version, (unsigned)m.type);
     }
     m.status = (uint8_t)get(&r, 1);
+    m.log = get(&r, 8);
     m.quorum = (uint32_t)get(&r, 4);
     m.part = (uint32_t)get(&r, 4);
     m.parts = (uint32_t)get(&r, 4);

@@ -20,7 +20,7 @@ enum paxos_message_type {
     PAXOS_MSG_STATUS_ASK = 1, /* quorum */
     PAXOS_MSG_STATUS,         /* status, committed, members: the set it starts with */
     PAXOS_MSG_PROMISE_ASK,    /* ballot, position: the first that is asked about,
-                                 committed, members: the asker's */
+                                 committed */
     PAXOS_MSG_PROMISED,       /* ballot, committed, records behind it */
     PAXOS_MSG_WRITE,          /* ballot, committed, records: one */
     PAXOS_MSG_WROTE,          /* ballot, position */
@@ -44,6 +44,7 @@ struct paxos_record { /* a value at its position */
 
 struct paxos_message {
     uint8_t type, status;
+    uint64_t log; /* paxos_members.log of the sender; 0: it has none. paxos.c sets it */
     uint32_t quorum, part, parts;
     struct paxos_ballot ballot, promised;
     uint64_t position, committed;
