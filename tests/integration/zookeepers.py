@@ -16,6 +16,7 @@ import time
 PORT, PEER_PORT, ELECTION_PORT = 2180, 2880, 3880  # plus the server's number
 SERVER = "/usr/share/zookeeper/bin/zkServer.sh"
 CONNECT_MS = 5000
+JVM_FLAGS = "-Xmx192m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"  # small and soon there; who wants speed says so
 OP_DELETE, OP_GET_DATA, OP_GET_CHILDREN, OP_CLOSE = 2, 4, 8, -11
 
 
@@ -58,7 +59,7 @@ class ZooKeepers:
         if self.pid(n) is not None:
             return
         home = self.dir / str(n)
-        environment = {**os.environ, "ZOO_LOG_DIR": str(home), "JVMFLAGS": "-Xmx192m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"}
+        environment = {**os.environ, "ZOO_LOG_DIR": str(home), "JVMFLAGS": os.environ.get("MUSTER_TEST_ZK_JVMFLAGS", JVM_FLAGS)}
         with open(home / "log", "ab") as log:
             popen = subprocess.Popen([SERVER, "start-foreground", home / "zoo.cfg"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                      env=environment, start_new_session=True)
