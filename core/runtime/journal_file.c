@@ -238,31 +238,32 @@ void journal_file_seal(struct journal_file *f)
     }
 }
 
-/* Read the whole file through the scanner; returns its size in *out_size. */
-static int replay(struct journal_file *f,
-                  struct journal_scan *scan,
-                  mu_journal_record_cb on_record,
-                  void *arg,
-                  struct mu_error *err)
+int journal_file_scan(int fd,
+                      struct journal_scan *scan,
+                      mu_journal_record_cb on_record,
+                      void *arg,
+                      struct mu_error *err)
 {
+    struct journal_id id;
+    *scan = (struct journal_scan){.offset = 0};
     size_t cap = READ_BYTES;
     size_t len = 0;
     mu_auto_free uint8_t *buf = mu_xalloc(cap);
-    ssize_t n = read_all(f->fd, buf, JOURNAL_HEADER_BYTES, 0);
+    ssize_t n = read_all(fd, buf, JOURNAL_HEADER_BYTES, 0);
     if (n < 0) {
         return mu_fail(err, (int)n, "read: %s", mu_strerror((int)n));
     }
-    int rc = journal_header_decode(buf, (size_t)n, &f->id, err);
+    int rc = journal_header_decode(buf, (size_t)n, &id, err);
     if (rc < 0) {
         return rc;
     }
-    journal_scan_init(scan, &f->id);
+    journal_scan_init(scan, &id);
     for (bool is_end = false; !is_end;) {
         if (scan->want > cap) { /* at most a record's maximum */
             cap = scan->want;
             buf = mu_xrealloc(buf, cap);
         }
-        n = read_all(f->fd, buf + len, cap - len, scan->offset + len);
+        n = read_all(fd, buf + len, cap - len, scan->offset + len);
         if (n < 0) {
             return mu_fail(err, (int)n, "read: %s", mu_strerror((int)n));
         }
@@ -284,6 +285,7 @@ static int replay(struct journal_file *f,
  * may have been in the page cache only. */
 static int settle(struct journal_file *f, const struct journal_scan *scan)
 {
+    f->id = scan->id;
     f->end = scan->good_end;
     f->torn_bytes = scan->offset - scan->good_end;
     f->next_seq = journal_scan_next_seq(scan, f->torn_bytes);
@@ -377,8 +379,8 @@ int journal_file_open(struct journal_file *f,
     } else if (rc == 0) {
         /* A rewrite that was killed before its rename. */
         (void)unlink(f->tmp_path);
-        struct journal_scan scan = {.offset = 0};
-        rc = replay(f, &scan, on_record, arg, err);
+        struct journal_scan scan;
+        rc = journal_file_scan(f->fd, &scan, on_record, arg, err);
         if (rc == 0) {
             rc = settle(f, &scan);
             if (rc < 0) {

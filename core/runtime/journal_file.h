@@ -21,6 +21,14 @@ struct journal_file {
     bool is_sealed;      /* the last frame says: closed in order */
 };
 
+/* Give the whole file to the scanner, which needs no init and is zeroed if the header is
+ * not good. Nothing is written.
+ * Errors: MU_E_CORRUPT, MU_E_UNSUPPORTED, errno of a read. */
+MU_NODISCARD int journal_file_scan(int fd,
+                                   struct journal_scan *scan,
+                                   mu_journal_record_cb on_record,
+                                   void *arg,
+                                   struct mu_error *err);
 /* Make or lock the file, replay its records, cut a torn tail off; all that was replayed
  * is durable when this returns. On failure nothing is left open.
  * Errors: -EWOULDBLOCK (another process has it), MU_E_CORRUPT, MU_E_UNSUPPORTED, errno.

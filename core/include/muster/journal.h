@@ -31,5 +31,19 @@ typedef void (*mu_journal_record_cb)(void *arg,
  * was. */
 typedef void (*mu_journal_done_cb)(void *arg, int status);
 
+/* One record of a journal that is only looked at; offset: of its frame in the file. */
+typedef void (*mu_journal_visit_cb)(void *arg,
+                                    uint64_t offset,
+                                    const void *data,
+                                    size_t len);
+/* What a look at a journal has found. */
+struct mu_journal_report {
+    uint64_t size_bytes; /* of the file */
+    uint64_t good_end;   /* offset: all before it is whole */
+    uint64_t torn_bytes; /* behind it: a write that a crash cut off, not acknowledged */
+    bool is_sealed;      /* it was closed in order */
+    struct mu_error damage; /* code 0: none; MU_E_CORRUPT, MU_E_UNSUPPORTED */
+};
+
 MU_EXTERN_C_END
 #endif
