@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "runtime/crash.h"
+#include "runtime/log_tool.h"
 #include "runtime/process.h"
 #include "runtime/startup.h"
 
@@ -78,6 +79,9 @@ static int run(int argc, char **argv, char **envp, const struct rlimit *descript
     switch (startup_prepare(&s, &in)) {
     case STARTUP_RUN:
         exit_code = process_run(&s);
+        break;
+    case STARTUP_LOG:
+        exit_code = log_tool_run(&s.log, &s.errors);
         break;
     case STARTUP_PRINTED:
         (void)fputs(mu_buf_str(&s.out), stdout);

@@ -27,6 +27,7 @@ static const struct {
     {"master", OPTIONS_MASTER, MU_ROLE_MASTER | MU_ROLE_SCHEDULER},
     {"agent", OPTIONS_AGENT, MU_ROLE_AGENT},
     {"local", OPTIONS_LOCAL, MU_ROLE_MASTER | MU_ROLE_SCHEDULER | MU_ROLE_AGENT},
+    {"log", OPTIONS_LOG, 0},
 };
 
 uint32_t options_command_parse(const char *name)

@@ -19,6 +19,7 @@ enum options_command {
     OPTIONS_MASTER = 1u << 0,
     OPTIONS_AGENT = 1u << 1,
     OPTIONS_LOCAL = 1u << 2,
+    OPTIONS_LOG = 1u << 3, /* no role: log_tool.h reads its flags */
 };
 
 #define OPTIONS_PLUGINS_MAX 16

@@ -219,6 +219,26 @@ static const struct option option_table[] = {
     {AGENTS,
      {"gc_delay", MU_FLAG_DURATION, 0, "1weeks", NULL,
       "Time for which the sandbox of an ended task is kept."}},
+
+    /* ---- log ---- */
+    {OPTIONS_LOG,
+     {"work_dir", MU_FLAG_STRING, MU_FLAG_REQUIRED, NULL, "DIR",
+      "The work_dir of a master that does not run. Nothing in it is changed."}},
+    {OPTIONS_LOG,
+     {"log", MU_FLAG_STRING, 0, NULL, "NAME",
+      "Look at one log only: master (agents and roles) or apps. Default: all."}},
+    {OPTIONS_LOG,
+     {"values", MU_FLAG_BOOL, 0, "false", NULL,
+      "dump: print values whole, however long they are."}},
+    {OPTIONS_LOG,
+     {"map", MU_FLAG_BOOL, 0, "false", NULL,
+      "dump: at the end, the entries that the records add up to."}},
+    {OPTIONS_LOG,
+     {"registry", MU_FLAG_STRING, 0, "replicated_log", "NAME",
+      "Registry plugin that wrote the log."}},
+    {OPTIONS_LOG,
+     {"plugin_dir", MU_FLAG_STRING, 0, NULL, "DIR",
+      "Directory to look for plugins in before the usual places."}},
 };
 
 static const struct flags_alias alias_table[] = {

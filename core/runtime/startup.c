@@ -21,6 +21,7 @@
 
 /* Arguments behind the program and the subcommand, without --help and its like. */
 struct arguments {
+    const char *action; /* of muster log; NULL: none */
     MU_VEC(const char *) rest;
     struct startup_ask ask;
 };
@@ -65,7 +66,7 @@ read_arguments(struct startup *s, const struct startup_input *in, struct argumen
     if (in->argc > 1 && in->argv[1][0] != '-') {
         s->command = options_command_parse(in->argv[1]);
         if (s->command == 0) {
-            static const char *const names[] = {"master", "agent", "local"};
+            static const char *const names[] = {"master", "agent", "local", "log"};
             const char *nearest = nearest_name(in->argv[1], names, MU_COUNT_OF(names));
             (void)mu_buf_printf(&s->errors, "no command '%.40s'; ", in->argv[1]);
             (void)mu_buf_printf(&s->errors,
@@ -74,6 +75,9 @@ read_arguments(struct startup *s, const struct startup_input *in, struct argumen
             return MU_E_INVALID;
         }
         at = 2;
+    }
+    if (s->command == OPTIONS_LOG && at < in->argc && in->argv[at][0] != '-') {
+        a->action = in->argv[at++];
     }
     for (; at < in->argc; at++) {
         read_argument(a, in->argv[at]);
@@ -85,7 +89,8 @@ static int add_core(struct startup *s)
 {
     static const char *const titles[] = {[OPTIONS_MASTER] = "Flags of muster master",
                                          [OPTIONS_AGENT] = "Flags of muster agent",
-                                         [OPTIONS_LOCAL] = "Flags of muster local"};
+                                         [OPTIONS_LOCAL] = "Flags of muster local",
+                                         [OPTIONS_LOG] = "Flags of muster log"};
     struct mu_error err;
     s->flags = flags_create();
     flags_set_aliases(s->flags, options_aliases());
@@ -248,6 +253,34 @@ prepare_run(struct startup *s, const struct startup_input *in, const struct argu
                                                                      : STARTUP_RUN;
 }
 
+/* muster log: one plugin, whose flags are not asked for, as nothing of it is started. */
+static enum startup_outcome
+prepare_log(struct startup *s, const struct startup_input *in, const struct arguments *a)
+{
+    (void)add_core(s);
+    if (a->ask.help != NULL) {
+        startup_help(s->flags, s->command, &s->out);
+        return STARTUP_PRINTED;
+    }
+    int parsed = parse(s, in, a, false, &s->errors);
+    int prepared = log_tool_prepare(a->action, s->core, &s->log, &s->errors);
+    if (parsed < 0 || prepared < 0 ||
+        open_loader(s, in, mu_flags_string(s->core, "plugin_dir")) < 0) {
+        return STARTUP_REFUSED;
+    }
+    const struct mu_plugin *plugin = NULL;
+    struct mu_error err;
+    int status = loader_open(s->loader, MU_KIND_REGISTRY, s->log.registry, &plugin, &err);
+    if (status == 0) {
+        status = log_tool_bind(&s->log, plugin, &err);
+    }
+    if (status < 0) {
+        (void)mu_buf_printf(&s->errors, "%s\n", err.text);
+        return STARTUP_REFUSED;
+    }
+    return STARTUP_LOG;
+}
+
 /* --help=all, --help=man, --list_plugins, or any without a subcommand: may load every
  * file. */
 static enum startup_outcome prepare_print(struct startup *s,
@@ -282,7 +315,13 @@ enum startup_outcome startup_prepare(struct startup *s, const struct startup_inp
         bool is_run = s->command != 0 && !a.ask.version && !a.ask.list_plugins &&
                       (a.ask.help == NULL || a.ask.help[0] == '\0');
         s->core_table = options_table(s->command == 0 ? OPTIONS_LOCAL : s->command);
-        outcome = is_run ? prepare_run(s, in, &a) : prepare_print(s, in, &a);
+        if (!is_run) {
+            outcome = prepare_print(s, in, &a);
+        } else if (s->command == OPTIONS_LOG) {
+            outcome = prepare_log(s, in, &a);
+        } else {
+            outcome = prepare_run(s, in, &a);
+        }
     }
     MU_VEC_RELEASE(&a.rest);
     return outcome;

@@ -7,6 +7,7 @@
 
 #include <muster/buf.h>
 
+#include "runtime/log_tool.h"
 #include "runtime/plugins.h"
 
 struct flags;
@@ -23,6 +24,7 @@ struct startup_input {
 
 enum startup_outcome {
     STARTUP_RUN = 0, /* go on with what is in struct startup */
+    STARTUP_LOG,     /* log_tool_run */
     STARTUP_PRINTED, /* out says what was asked for: exit 0 */
     STARTUP_REFUSED, /* errors says why, a line each: exit 1 */
 };
@@ -33,7 +35,8 @@ struct startup {
     struct flags *flags;
     struct mu_flag *core_table;
     const struct mu_flags *core;
-    struct options options;
+    struct options options; /* of STARTUP_RUN */
+    struct log_tool log;    /* of STARTUP_LOG */
     struct plugin_choice choices[RUNTIME_PLUGINS_MAX];
     size_t choice_count;
     uint64_t descriptors_soft, descriptors_hard;

@@ -11,6 +11,7 @@
 #include "runtime/flags.h"
 #include "runtime/flags_help.h"
 #include "runtime/loader.h"
+#include "runtime/log_tool.h"
 #include "runtime/options.h"
 
 static const char general_flags[] =
@@ -29,7 +30,9 @@ static const char general_flags[] =
 static const char commands_text[] =
     "  local     master, app scheduler and agent in one process: try this first\n"
     "  master    a master with its app scheduler; several stand for election\n"
-    "  agent     offers this host's resources and runs the tasks\n";
+    "  agent     offers this host's resources and runs the tasks\n"
+    "  log       shows and checks what a stopped master has stored: muster log status,\n"
+    "            muster log dump, muster log verify\n";
 
 static void put_overview(struct mu_buf *out)
 {
@@ -42,6 +45,10 @@ static void put_overview(struct mu_buf *out)
 
 static void put_usage(uint32_t command, struct mu_buf *out)
 {
+    if (command == OPTIONS_LOG) {
+        (void)mu_buf_puts(out, log_tool_usage());
+        return;
+    }
     (void)mu_buf_printf(out, "Usage: muster %s [--flag=value ...]\n",
                         options_command_name(command));
 }
@@ -127,6 +134,7 @@ static const struct {
     {OPTIONS_MASTER, "master"},
     {OPTIONS_AGENT, "agent"},
     {OPTIONS_LOCAL, "local"},
+    {OPTIONS_LOG, "log"},
 };
 
 static const char man_head[] =
@@ -141,6 +149,9 @@ static const char man_head[] =
     ".TP\n.B local\nMaster, app scheduler and agent in one process.\n"
     ".TP\n.B master\nA master with its app scheduler; several stand for election.\n"
     ".TP\n.B agent\nOffers this host\\(aqs resources and runs the tasks.\n"
+    ".TP\n.B log status, log dump, log verify\n"
+    "Shows what each log in the work_dir of a stopped master holds; prints every record\n"
+    "of it; checks that it is whole, and says what to do if it is not. Changes nothing.\n"
     ".SH FLAGS\n"
     "Values are given as \\-\\-name=value or \\-\\-name value, booleans as \\-\\-name "
     "and\n"
@@ -156,7 +167,8 @@ static const char man_head[] =
 static const char man_tail[] =
     ".SH EXIT STATUS\n"
     "0 after an orderly stop (SIGTERM or SIGINT), 1 after any error: a wrong flag, a\n"
-    "plugin that is refused, a port that is taken, a failure while running.\n"
+    "plugin that is refused, a port that is taken, a failure while running; of log: a\n"
+    "log that is damaged.\n"
     ".SH SIGNALS\n"
     "SIGTERM and SIGINT stop muster in order, within 10 seconds; containers run on. A\n"
     "second one ends the wait.\n";
@@ -215,8 +227,8 @@ bool startup_print(const struct startup_ask *ask,
         return e.all_good;
     }
     if (ask->help == NULL) {
-        (void)mu_buf_puts(errors, "no command: muster local, muster master or muster "
-                                  "agent; see muster --help\n");
+        (void)mu_buf_puts(errors, "no command: muster local, muster master, muster "
+                                  "agent or muster log; see muster --help\n");
         return false;
     }
     if (ask->help[0] == '\0') {

@@ -317,6 +317,44 @@ static void unknown_commands_and_topics_are_refused(void **state)
     startup_release(&s);
 }
 
+static void log_is_asked_one_of_three_questions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *args[3], *text;
+    } cases[] = {
+        {{NULL}, "what? status, dump or verify"},
+        {{"--work_dir=/tmp", "status"}, "what? status, dump or verify"},
+        {{"verfy", "--work_dir=/tmp"}, "did you mean 'verify'?"},
+        {{"x", "--work_dir=/tmp"}, "there are status, dump and verify"},
+        {{"verify"}, "--work_dir is needed"},
+        {{"verify", "--work_dir=/nonexistent"}, "'/nonexistent': No such file"},
+        {{"verify", "--work_dir=/dev/null"}, "'/dev/null' is not a directory"},
+        {{"status", "--work_dir=/tmp", "--map"}, "--map is for muster log dump only"},
+        {{"verify", "--work_dir=/tmp", "--values"}, "--values is for muster log dump"},
+        {{"verify", "--work_dir=/tmp", "apps"}, "unexpected argument 'apps'"},
+        {{"verify", "--work_dir=/tmp", "--port=1"}, "unknown flag '--port'"},
+        {{"dump", "--work_dir=/tmp", "--map"}, "no plugin 'registry_replicated_log.so'"},
+        {{"dump", "--work_dir=/tmp", "--registry=x"}, "no plugin 'registry_x.so'"},
+        {{"dump", "--work_dir=/tmp", "--registry=log_storage"},
+         "no plugin 'registry_replicated_log.so'"},
+    };
+    for (size_t i = 0; i < MU_COUNT_OF(cases); i++) {
+        struct startup s;
+        const char *const *args = cases[i].args;
+        assert_int_equal(START(&s, "log", args[0], args[1], args[2]), STARTUP_REFUSED);
+        if (strstr(mu_buf_str(&s.errors), cases[i].text) == NULL) {
+            fail_msg("'%s' is not in '%s'", cases[i].text, mu_buf_str(&s.errors));
+        }
+        startup_release(&s);
+    }
+    struct startup s;
+    assert_int_equal(START(&s, "log", "--help"), STARTUP_PRINTED);
+    assert_non_null(strstr(mu_buf_str(&s.out), "Usage: muster log status|dump|verify"));
+    assert_non_null(strstr(mu_buf_str(&s.out), "--work_dir=DIR"));
+    startup_release(&s);
+}
+
 static void missing_plugins_and_bad_values_are_reported_together(void **state)
 {
     (void)state;
@@ -400,6 +438,7 @@ int main(void)
         cmocka_unit_test(loopback_and_lookup_decide_the_hostname),
         cmocka_unit_test(questions_are_answered_without_a_command),
         cmocka_unit_test(unknown_commands_and_topics_are_refused),
+        cmocka_unit_test(log_is_asked_one_of_three_questions),
         cmocka_unit_test(missing_plugins_and_bad_values_are_reported_together),
         cmocka_unit_test(an_agents_master_url_reaches_the_plugins_and_is_shown_to_nobody),
     };

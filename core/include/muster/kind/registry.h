@@ -41,6 +41,38 @@ enum mu_registry_bits {
     MU_REGISTRY_PRIVATE = 1u << 0,
 };
 
+/* A look at what a registry has stored, while no process has it open: `muster log`. */
+enum mu_registry_question {
+    MU_REGISTRY_STATUS = 1, /* what each log holds */
+    MU_REGISTRY_DUMP,       /* every record, a line each */
+    MU_REGISTRY_VERIFY,     /* is each one whole, and does it add up? */
+};
+
+enum mu_registry_inspection_bits {
+    MU_REGISTRY_WHOLE_VALUES = 1u << 0, /* DUMP: do not shorten them */
+    MU_REGISTRY_MAP = 1u << 1,          /* DUMP: and then what the records add up to */
+};
+
+struct mu_registry_inspection {
+    uint32_t struct_size;
+    uint32_t question; /* enum mu_registry_question */
+    uint32_t bits;     /* enum mu_registry_inspection_bits */
+    const char *work_dir;
+    const char *store; /* NULL: all that are there */
+    void *arg;         /* of what follows */
+    /* A line of the answer, without its newline. */
+    void (*put)(void *arg, const char *line);
+    /* Read a journal and leave it as it is. on_record runs inside the call. A damaged
+     * file is no failure: the report says where, and its good records were given. Errors:
+     * -EWOULDBLOCK (a process has it open; the text names it), errno codes. */
+    int (*journal_read)(void *arg,
+                        const char *path,
+                        mu_journal_visit_cb on_record,
+                        void *record_arg,
+                        struct mu_journal_report *out,
+                        struct mu_error *err);
+};
+
 struct mu_registry_ops {
     uint32_t struct_size;
     /* After start. name: "master", "apps". events borrowed until closed. */
@@ -68,6 +100,10 @@ struct mu_registry_ops {
                   struct mu_error *err);
     void (*close)(struct mu_registry_store *s, mu_cb closed_cb, void *arg);
     uint32_t bits; /* enum mu_registry_bits */
+    /* Optional; without an instance, and without writing anything. 0: all is well; 1: the
+     * answer tells what is not. Errors: errno and MU_E_ codes, of what cannot be looked
+     * at. */
+    int (*inspect)(const struct mu_registry_inspection *what, struct mu_error *err);
 };
 
 /* For registries: are keys and values of a batch within the limits? -E2BIG, or
