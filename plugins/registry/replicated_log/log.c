@@ -384,7 +384,7 @@ static void create_links(struct rlog_log *log)
 
 int rlog_log_open(struct rlog_log *log, struct mu_error *err)
 {
-    log->path = rlog_storage_path(log->host, log->name);
+    log->path = rlog_storage_path(log->host->work_dir(log->host), log->name);
     log->requests_end = &log->requests;
     create_machine(log);
     struct replay r = {.machine = log->machine, .err = err};

@@ -2,8 +2,9 @@
  *
  * plugin.c: descriptor and instance; log.c: one log, its requests and their order;
  * links.c: connections with other masters; membership.c: who they are, by ZooKeeper;
- * paxos/: the machine; state.c, map.c, codec.c: the map; storage.c: paths. A second
- * process on the same work_dir is refused by the journal's lock when it opens a store.
+ * paxos/: the machine; state.c, map.c, codec.c: the map; storage.c: paths; inspect.c:
+ * the tool muster log. A second process on the same work_dir is refused by the journal's
+ * lock when it opens a store.
  */
 #include <muster/kind/registry.h>
 #include <muster/plugin.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inspect.h"
 #include "log.h"
 #include "membership.h"
 #include "paxos/types.h"
@@ -363,7 +365,7 @@ static int rlog_start(void *instance, struct mu_error *err)
     if (rc < 0) {
         return rc;
     }
-    rc = rlog_storage_names(p->host, take_name, p, err);
+    rc = rlog_storage_names(p->host->work_dir(p->host), take_name, p, err);
     if (rc < 0) {
         return rc;
     }
@@ -414,6 +416,7 @@ static const struct mu_registry_ops rlog_ops = {
     .recover = rlog_store_recover,
     .commit = rlog_store_commit,
     .close = rlog_store_close,
+    .inspect = rlog_inspect,
 };
 
 MU_PLUGIN_DEFINE(registry_replicated_log) = {

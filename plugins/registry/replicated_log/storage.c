@@ -66,12 +66,12 @@ int rlog_storage_check_name(const char *name, struct mu_error *err)
     return 0;
 }
 
-int rlog_storage_names(const struct mu_host *host,
+int rlog_storage_names(const char *work_dir,
                        void (*cb)(void *arg, const char *name),
                        void *arg,
                        struct mu_error *err)
 {
-    char *path = join(host->work_dir(host), "", "");
+    char *path = join(work_dir, "", "");
     DIR *dir = opendir(path);
     int rc = dir == NULL ? -errno : 0;
     if (rc < 0) {
@@ -98,7 +98,7 @@ int rlog_storage_names(const struct mu_host *host,
     return rc;
 }
 
-char *rlog_storage_path(const struct mu_host *host, const char *name)
+char *rlog_storage_path(const char *work_dir, const char *name)
 {
-    return join(host->work_dir(host), name, ".log");
+    return join(work_dir, name, name[0] == '\0' ? "" : ".log");
 }

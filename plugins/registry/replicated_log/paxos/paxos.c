@@ -513,6 +513,7 @@ void paxos_view(const struct paxos *p, struct paxos_view *out)
         .status = p->status,
         .promised = p->promised,
         .members = &p->members,
+        .accepted = &p->accepted,
         .state = &p->state,
         .leads = p->co.state == PAXOS_LEADING,
         .in_flight = p->co.proposals.count,

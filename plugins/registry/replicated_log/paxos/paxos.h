@@ -90,6 +90,7 @@ struct paxos_view {
     enum paxos_status status;
     struct paxos_ballot promised;
     const struct paxos_members *members;
+    const struct paxos_ring *accepted; /* struct paxos_record, behind committed */
     const struct rlog_state *state;
     bool leads;
     size_t in_flight, waiting; /* values on their way, and values behind them */
