@@ -10,6 +10,7 @@ import cluster
 from cluster import check, wait
 from ha_chaos import Client, settle
 from ha_cluster import NATIVE, HaCluster, identities, wait_identities
+from log_tool import muster_log
 
 LOG = ("replicated_log", 2)
 
@@ -124,6 +125,10 @@ def a_damaged_log_is_named_and_replaced():
         wait(lambda: logged(node, "is out of use") and logged(node, "apps.log"), "its log names the file", 30)
         writes.more()
         node.kill()
+        status, _ = muster_log("status", "--log=master", work=log_dir(c, node).parent)
+        check("  quorum       2 of 3\n" in status and all(f":{m.port}" in status for m in c.masters), "the tool knows the members", status)
+        verdict, _ = muster_log("verify", work=log_dir(c, node).parent, code=1)
+        check(f"apps: DAMAGED: {path}: record " in verdict and f"move {path} away" in verdict and "if 2 of them have theirs" in verdict, "and says what to do", verdict)
         path.rename(str(path) + ".damaged")
         node.start()
         wait(lambda: votes(c, node, 1), f"{node.name} has read the log and votes", 60)
