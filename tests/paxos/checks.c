@@ -128,7 +128,6 @@ void check_node(struct world *w, size_t k)
                    p->committed);
     }
     check_fenced(w, p->committed);
-    n->lost_disk = n->lost_disk && p->status != PAXOS_VOTING;
 }
 
 /* Whoever is told that it leads has all that was acknowledged before it was asked to, and
@@ -173,28 +172,41 @@ void check_acked(struct world *w, uint64_t token)
     }
 }
 
+static void fail_waiting(struct world *w, size_t k, size_t voting)
+{
+    const struct paxos *p = w->nodes[k].p;
+    struct mu_buf why;
+    mu_buf_init(&why, 1024);
+    paxos_explain(p, &why);
+    world_fail(w, "%zu of %zu vote in the end; %zu is %s: %s", voting, w->members, k,
+               paxos_status_name(p->status), mu_buf_str(&why));
+    mu_buf_release(&why);
+}
+
 void check_end(struct world *w)
 {
     uint64_t committed = 0;
+    size_t voting = 0;
     bool led = false;
     for (size_t k = 0; k < w->count; k++) {
         const struct paxos *p = w->nodes[k].p;
-        led = led || w->nodes[k].led;
-        if (p->status != PAXOS_VOTING) {
-            struct mu_buf why;
-            mu_buf_init(&why, 1024);
-            paxos_explain(p, &why);
-            world_fail(w, "%zu does not vote in the end: %s: %s", k,
-                       paxos_status_name(p->status), mu_buf_str(&why));
-            mu_buf_release(&why);
+        if (!w->nodes[k].up) {
+            continue; /* the spare, taken away */
         }
+        led = led || w->nodes[k].led;
+        voting += p->status == PAXOS_VOTING;
         committed = p->committed > committed ? p->committed : committed;
+    }
+    for (size_t k = 0; k < w->count && voting != w->members; k++) {
+        if (w->nodes[k].up && w->nodes[k].p->status != PAXOS_VOTING) {
+            fail_waiting(w, k, voting);
+        }
     }
     if (!led) {
         world_fail(w, "nobody leads in the end");
     }
     for (size_t k = 0; k < w->count; k++) {
-        if (w->nodes[k].p->committed != committed) {
+        if (w->nodes[k].up && w->nodes[k].p->committed != committed) {
             world_fail(w, "%zu is left at %" PRIu64 ", others are at %" PRIu64, k,
                        w->nodes[k].p->committed, committed);
         }
@@ -202,5 +214,23 @@ void check_end(struct world *w)
     if (committed < w->highest_acked) {
         world_fail(w, "%" PRIu64 " was acknowledged, and %" PRIu64 " is the last",
                    w->highest_acked, committed);
+    }
+}
+
+void check_disaster(struct world *w, size_t reigns_before, size_t acked_before)
+{
+    if (w->reigns.count != reigns_before || w->acked != acked_before) {
+        world_fail(w, "a log goes on without the quorum that has lost its disks");
+    }
+    for (size_t k = 0; k < w->count; k++) {
+        struct mu_buf why;
+        mu_buf_init(&why, 2048);
+        if (w->nodes[k].up) {
+            paxos_explain(w->nodes[k].p, &why);
+        }
+        if (w->nodes[k].up && why.len == 0) {
+            world_fail(w, "%zu does not say what it waits for", k);
+        }
+        mu_buf_release(&why);
     }
 }

@@ -65,33 +65,135 @@ static void cut(struct world *w, size_t a, size_t b)
     e->from = b;
 }
 
-/* One disk at a time, and only while the others can do without it: what more is lost then
- * is lost. */
-static bool may_lose_disk(const struct world *w, size_t k)
+/* Who votes, as the one says that knows most. */
+static const struct paxos_members *members_now(const struct world *w)
 {
+    const struct paxos *last = NULL;
     for (size_t i = 0; i < w->count; i++) {
-        const struct node *n = &w->nodes[i];
-        if (i != k &&
-            (!n->up || n->lost_disk || n->p->failed != 0 ||
-             n->p->status != PAXOS_VOTING || n->p->told_status != PAXOS_VOTING)) {
-            return false;
+        const struct paxos *p = w->nodes[i].up ? w->nodes[i].p : NULL;
+        bool has_log = p != NULL && (p->status == PAXOS_VOTING ||
+                                     (p->status == PAXOS_RECOVERING && p->committed > 0));
+        if (has_log && (last == NULL || p->committed > last->committed)) {
+            last = p;
         }
     }
-    return w->count > 1 && !w->nodes[k].lost_disk;
+    return last == NULL ? NULL : &last->members;
+}
+
+/* One disk at a time, and only while the others can do without it: what more is lost then
+ * is lost. Of members only: a replica that is on its way in may be one already. */
+static bool may_lose_disk(struct world *w, size_t k)
+{
+    const struct paxos_members *members = members_now(w);
+    size_t voting = 0;
+    if (members == NULL || w->members == 1 ||
+        paxos_members_find(members, w->nodes[k].id) < 0) {
+        return false;
+    }
+    for (size_t i = 0; i < w->count; i++) {
+        struct node *n = &w->nodes[i];
+        if (n->lost_id != 0 && paxos_members_find(members, n->lost_id) >= 0) {
+            return false;
+        }
+        n->lost_id = 0; /* another one has its place */
+        voting += i != k && n->up && n->p->failed == 0 && n->p->status == PAXOS_VOTING &&
+                  n->p->told_status == PAXOS_VOTING &&
+                  paxos_members_find(members, n->id) >= 0;
+    }
+    return voting >= w->members - 1;
 }
 
 static void lose_disk(struct world *w, size_t k, bool is_replaced)
 {
-    if (!w->nodes[k].up || !may_lose_disk(w, k)) {
+    struct node *n = &w->nodes[k];
+    if (!n->up || !may_lose_disk(w, k)) {
         return;
     }
+    uint64_t id = n->id;
     crash(w, k);
+    if (world_chance(w, w->faults.damage)) { /* seen when it starts */
+        n->is_damaged = disk_damage(&n->disk, &w->prng);
+        n->lost_id = n->is_damaged ? id : 0;
+        return;
+    }
     world_wipe(w, k);
+    n->lost_id = id;
     if (is_replaced) { /* by another machine, elsewhere */
         static const char *const places[] = {"a", "b", "c", "d"};
-        (void)snprintf(w->nodes[k].address, sizeof(w->nodes[k].address), "%s%zu:5050",
+        (void)snprintf(n->address, sizeof(n->address), "%s%zu:5050",
                        places[world_rand(w, 0, 3)], (size_t)w->last_id);
     }
+}
+
+/* ---- a master more than the log is for ---- */
+
+static bool has_begun(const struct world *w)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        const struct node *n = &w->nodes[i];
+        bool may_vote =
+            n->up && (n->p->status == PAXOS_VOTING || n->p->status == PAXOS_RECOVERING);
+        if (may_vote || (!n->up && n->seen > 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* There is no log yet, and perhaps there never will be: somebody does what the messages
+ * say. */
+static void help_to_begin(struct world *w)
+{
+    bool has_set = false;
+    size_t up = 0;
+    for (size_t i = 0; i < w->count; i++) {
+        up += w->nodes[i].up;
+        has_set = has_set || (w->nodes[i].up && w->nodes[i].p->status == PAXOS_STARTING);
+    }
+    if (up < w->count && !w->faults_over) {
+        return; /* who is down may vote */
+    }
+    size_t spare = w->count - 1;
+    world_note(w, "the spare is taken away%s", has_set ? ", all disks are emptied" : "");
+    world_crash(w, spare);
+    world_list(w, spare, false);
+    if (!has_set) {
+        return;
+    }
+    w->restarts_from_nothing++;
+    for (size_t i = 0; i < w->count; i++) {
+        world_crash(w, i);
+        world_wipe(w, i);
+        w->nodes[i].lost_id = 0;
+    }
+    for (size_t i = 0; i < w->members; i++) {
+        world_start(w, i);
+    }
+}
+
+static void on_operator(struct world *w, struct event *e)
+{
+    (void)e;
+    size_t spare = w->count - 1;
+    if (w->faults_over) {
+        return;
+    }
+    world_later(w, world_rand(w, 5000, 30000), on_operator);
+    if (has_begun(w)) {
+        if (!w->nodes[spare].up) {
+            world_start(w, spare);
+        }
+    } else if (w->nodes[spare].is_listed) {
+        help_to_begin(w);
+    }
+}
+
+void faults_spare(struct world *w, bool from_the_start)
+{
+    if (from_the_start) {
+        world_start(w, w->count - 1);
+    }
+    world_later(w, world_rand(w, 2000, 60000), on_operator);
 }
 
 static void elect(struct world *w)
@@ -176,6 +278,8 @@ void faults_begin(struct world *w)
         {&w->faults.disk_fails, 2000},
         {&w->faults.lose_disk, 60000},
         {&w->faults.replace, 1000000},
+        {&w->faults.damage, 1000000},
+        {&w->faults.tear, 1000000},
         {&w->faults.jump, 30000},
         {&w->faults.stale_leader, 500000},
         {&w->faults.crash_on_answer, 20000},
@@ -204,14 +308,18 @@ void faults_end(struct world *w)
         }
     }
     for (size_t k = 0; k < w->count && !w->failed; k++) {
-        if (!w->nodes[k].up) {
+        bool is_spare = k >= w->members;
+        if (!w->nodes[k].up && (!is_spare || w->nodes[k].is_listed || has_begun(w))) {
             world_start(w, k);
         }
         for (size_t other = 0; other < k; other++) {
             world_connect(w, k, other);
         }
     }
-    size_t k = (size_t)world_rand(w, 0, w->count - 1);
+    if (!w->failed && w->count > w->members && !has_begun(w)) {
+        help_to_begin(w);
+    }
+    size_t k = (size_t)world_rand(w, 0, w->members - 1);
     w->nodes[k].epoch = ++w->last_epoch;
     w->nodes[k].asked_at = w->highest_acked;
     if (w->nodes[k].led) {
@@ -221,5 +329,32 @@ void faults_end(struct world *w)
         .type = PAXOS_EV_LEAD, .epoch = w->last_epoch, .token = w->last_epoch};
     if (!w->failed) {
         world_step(w, k, &ev);
+    }
+}
+
+void faults_disaster(struct world *w)
+{
+    size_t lost = 0;
+    world_note(w, "a quorum of disks is lost");
+    for (size_t k = 0; k < w->count && lost < w->quorum; k++) {
+        if (w->nodes[k].up && w->nodes[k].p->status == PAXOS_VOTING) {
+            world_crash(w, k);
+            world_wipe(w, k);
+            lost++;
+        }
+    }
+    for (size_t k = 0; k < w->members && !w->failed; k++) {
+        if (!w->nodes[k].up) {
+            world_start(w, k);
+        }
+    }
+    for (size_t k = 0; k < w->count && !w->failed; k++) {
+        if (w->nodes[k].up) { /* each of them tries */
+            w->nodes[k].epoch = ++w->last_epoch;
+            w->nodes[k].led = false;
+            struct paxos_event ev = {
+                .type = PAXOS_EV_LEAD, .epoch = w->last_epoch, .token = w->last_epoch};
+            world_step(w, k, &ev);
+        }
     }
 }

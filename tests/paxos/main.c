@@ -95,16 +95,20 @@ static void on_client(struct world *w, struct event *e)
 static void run(struct world *w, uint64_t seed, bool trace)
 {
     static const size_t sizes[] = {1, 3, 3, 3, 5};
-    world_init(w, seed, 3);
-    w->trace = trace;
-    size_t count = sizes[world_rand(w, 0, MU_COUNT_OF(sizes) - 1)];
+    world_init(w, seed, 3, false);
+    size_t members = sizes[world_rand(w, 0, MU_COUNT_OF(sizes) - 1)];
+    bool has_spare = members > 1 && world_rand(w, 0, 1) == 0;
+    bool from_the_start = world_rand(w, 0, 5) == 0;
     uint64_t keep = w->prng.s[0];
-    world_init(w, seed, count);
+    world_init(w, seed, members, has_spare);
     w->trace = trace;
     mu_prng_seed(&w->prng, keep);
     faults_begin(w);
-    for (size_t k = 0; k < count; k++) {
+    for (size_t k = 0; k < members; k++) {
         world_start(w, k);
+    }
+    if (has_spare) {
+        faults_spare(w, from_the_start);
     }
     world_later(w, 1000, on_client);
     world_run_until(w, FAULTS_END_MS);
@@ -114,6 +118,13 @@ static void run(struct world *w, uint64_t seed, bool trace)
     }
     if (!w->failed) {
         check_end(w);
+    }
+    if (!w->failed && members > 1 && seed % 8 == 0) {
+        size_t reigns = w->reigns.count, acked = w->acked;
+        w->disasters++;
+        faults_disaster(w);
+        world_run_until(w, DISASTER_MS);
+        check_disaster(w, reigns, acked);
     }
 }
 
@@ -129,7 +140,8 @@ static int run_many(uint64_t from, uint64_t to, bool once)
 {
     static struct world w;
     uint64_t events = 0, acked = 0, refused = 0, unknown = 0, crashes = 0, reigns = 0,
-             disks = 0, cuts = 0, maps = 0, members = 0;
+             disks = 0, cuts = 0, maps = 0, members = 0, torn = 0, damaged = 0, anew = 0,
+             disasters = 0;
     for (uint64_t seed = from; seed <= to; seed++) {
         uint64_t hash = 0;
         for (int turn = 0; turn < (once ? 1 : 2); turn++) {
@@ -151,16 +163,22 @@ static int run_many(uint64_t from, uint64_t to, bool once)
             cuts += w.cuts;
             maps += w.snapshots;
             members += w.members_written;
+            torn += w.torn;
+            damaged += w.refused_disks;
+            anew += w.restarts_from_nothing;
+            disasters += w.disasters;
             world_release(&w);
         }
     }
     printf("seeds %" PRIu64 "..%" PRIu64 " passed%s: %" PRIu64 " events, %" PRIu64
            " acknowledged batches, %" PRIu64 " refused, %" PRIu64
            " with unknown outcome, %" PRIu64 " reigns, %" PRIu64 " crashes, %" PRIu64
-           " cuts, %" PRIu64 " disks lost, %" PRIu64 " maps taken over, %" PRIu64
-           " steps with new members\n",
+           " cuts, %" PRIu64 " disks lost, %" PRIu64 " of them damaged, %" PRIu64
+           " torn writes, %" PRIu64 " maps taken over, %" PRIu64
+           " steps with new members, %" PRIu64 " logs that could not begin, %" PRIu64
+           " quorums of disks lost\n",
            from, to, once ? "" : ", each twice", events, acked, refused, unknown, reigns,
-           crashes, cuts, disks, maps, members);
+           crashes, cuts, disks, damaged, torn, maps, members, anew, disasters);
     return 0;
 }
 

@@ -59,29 +59,17 @@ static void event_free(struct event *e)
     free(e);
 }
 
-static void entries_release(entries *v)
-{
-    for (size_t i = 0; i < v->count; i++) {
-        mu_buf_release(&v->v[i]);
-    }
-    free(v->v);
-    *v = (entries){0};
-}
-
 /* ---- disks ---- */
 
-static void write_down(struct node *n, struct disk_op *op)
+static void write_down(struct world *w, size_t k, struct disk_op *op)
 {
+    struct node *n = &w->nodes[k];
     if (op->is_rewrite) {
-        entries_release(&n->disk);
-        n->disk = op->v;
-        op->v = (entries){0};
-        return;
+        disk_rewrite(&n->disk, &w->prng, &op->v);
+    } else {
+        disk_append(&n->disk, &w->prng, &op->v.v[0]);
     }
-    MU_VEC_PUSH(&n->disk, op->v.v[0]);
-    op->v.count = 0;
-    free(op->v.v);
-    op->v = (entries){0};
+    entries_release(&op->v);
 }
 
 static void on_durable(struct world *w, struct event *e)
@@ -99,7 +87,7 @@ static void on_durable(struct world *w, struct event *e)
         entries_release(&op.v);
         ev.status = -EIO;
     } else {
-        write_down(n, &op);
+        write_down(w, e->to, &op);
     }
     world_step(w, e->to, &ev);
 }
@@ -115,21 +103,13 @@ static void enqueue(struct world *w, size_t k, const struct disk_op *op)
     e->gen = n->gen;
 }
 
-static void push_bytes(entries *v, const void *data, size_t len)
-{
-    struct mu_buf b;
-    mu_buf_init(&b, SIZE_MAX / 2);
-    (void)mu_buf_append(&b, data, len);
-    MU_VEC_PUSH(v, b);
-}
-
 static void rewrite(struct world *w, size_t k)
 {
     struct disk_op op = {.is_rewrite = true};
     struct rlog_snapshot s;
     paxos_snapshot(w->nodes[k].p, &s);
     for (size_t i = 0; i < s.count; i++) {
-        push_bytes(&op.v, s.records[i].data, s.records[i].len);
+        entries_push(&op.v, s.records[i].data, s.records[i].len);
     }
     rlog_snapshot_release(&s);
     enqueue(w, k, &op);
@@ -238,7 +218,7 @@ static void apply(struct world *w, size_t k, struct paxos_effect *fx)
         send(w, k, fx);
         break;
     case PAXOS_FX_STORE:
-        push_bytes(&op.v, mu_buf_str(&fx->bytes), fx->bytes.len);
+        entries_push(&op.v, mu_buf_str(&fx->bytes), fx->bytes.len);
         enqueue(w, k, &op);
         break;
     case PAXOS_FX_REWRITE:
@@ -288,12 +268,73 @@ void world_step(struct world *w, size_t k, struct paxos_event *ev)
     }
 }
 
+/* ---- who is a master ---- */
+
+static void tell_known(struct world *w, size_t k)
+{
+    struct paxos_event ev = {.type = PAXOS_EV_KNOWN};
+    for (size_t i = 0; i < w->count; i++) {
+        ev.count += w->nodes[i].is_listed || i == k;
+    }
+    world_step(w, k, &ev);
+}
+
+static void on_listed(struct world *w, struct event *e)
+{
+    if (w->nodes[e->to].up) {
+        tell_known(w, e->to);
+    }
+}
+
+void world_list(struct world *w, size_t k, bool is_listed)
+{
+    w->nodes[k].is_listed = is_listed;
+    for (size_t i = 0; i < w->count; i++) {
+        world_later(w, world_rand(w, 0, 3000), on_listed)->to = i;
+    }
+}
+
 /* ---- processes ---- */
+
+struct replay {
+    struct world *w;
+    size_t k, count;
+};
+
+static void on_entry(void *arg, const void *data, size_t len)
+{
+    struct replay *r = arg;
+    struct mu_error err;
+    if (paxos_replay(r->w->nodes[r->k].p, data, len, &err) < 0) {
+        world_fail(r->w, "the journal of %zu: entry %zu: %s", r->k, r->count, err.text);
+    }
+    r->count++;
+}
+
+/* false: it refuses its file. */
+static bool replay(struct world *w, size_t k)
+{
+    struct node *n = &w->nodes[k];
+    struct replay r = {.w = w, .k = k};
+    struct mu_error err;
+    int rc = disk_read(&n->disk, on_entry, &r, &err);
+    if (rc < 0) {
+        world_note(w, "%zu does not start: %s", k, err.text);
+        w->refused_disks++;
+    } else {
+        world_note(w, "%zu starts as %" PRIu64 " with %zu entries", k, n->id, r.count);
+    }
+    if ((rc < 0) != n->is_damaged) {
+        world_fail(w, "the damage of %zu was %sfound", k,
+                   rc < 0 ? "made up and " : "not ");
+    }
+    return rc == 0;
+}
 
 void world_start(struct world *w, size_t k)
 {
     struct node *n = &w->nodes[k];
-    if (n->disk.count == 0) {
+    if (disk_is_empty(&n->disk)) {
         n->id = ++w->last_id;
         n->seen = 0;
     }
@@ -302,20 +343,23 @@ void world_start(struct world *w, size_t k)
                                      .quorum = w->quorum,
                                      .seed = world_rand(w, 1, UINT64_MAX - 1)};
     n->p = paxos_create(&cfg);
+    if (!replay(w, k)) {
+        paxos_destroy(n->p);
+        n->p = NULL;
+        world_wipe(w, k); /* who reads the message moves the file away */
+        world_start(w, k);
+        return;
+    }
     n->up = true;
     n->led = false;
     n->gen++;
-    world_note(w, "%zu starts as %" PRIu64 " with %zu entries", k, n->id, n->disk.count);
-    for (size_t i = 0; i < n->disk.count; i++) {
-        struct mu_error err;
-        if (paxos_replay(n->p, mu_buf_str(&n->disk.v[i]), n->disk.v[i].len, &err) < 0) {
-            world_fail(w, "the journal of %zu: entry %zu: %s", k, i, err.text);
-            return;
-        }
-    }
     n->id = n->p->id;
     struct paxos_event ev = {.type = PAXOS_EV_START};
     world_step(w, k, &ev);
+    if (!n->is_listed) {
+        world_list(w, k, true);
+    }
+    tell_known(w, k);
     for (size_t other = 0; other < w->count; other++) {
         if (other != k) {
             world_connect(w, k, other);
@@ -348,11 +392,16 @@ void world_crash(struct world *w, size_t k)
     size_t kept = n->disk_failed ? 0 : world_rand(w, 0, n->queue.count);
     n->disk_failed = false; /* kept: written, but not told */
     for (size_t i = 0; i < n->queue.count; i++) {
+        struct disk_op *op = &n->queue.v[i];
         if (i < kept) {
-            write_down(n, &n->queue.v[i]);
-        } else {
-            entries_release(&n->queue.v[i].v);
+            write_down(w, k, op);
+            continue;
         }
+        if (i == kept && !op->is_rewrite && world_chance(w, w->faults.tear)) {
+            w->torn++;
+            disk_tear(&n->disk, &w->prng, &op->v.v[0]);
+        }
+        entries_release(&op->v);
     }
     n->queue.count = 0;
     n->disk_at = 0;
@@ -362,16 +411,17 @@ void world_wipe(struct world *w, size_t k)
 {
     w->disks_lost++;
     world_note(w, "the disk of %zu is lost", k);
-    entries_release(&w->nodes[k].disk);
-    w->nodes[k].lost_disk = true;
+    disk_release(&w->nodes[k].disk);
+    w->nodes[k].is_damaged = false;
 }
 
 /* ---- a run ---- */
 
-void world_init(struct world *w, uint64_t seed, size_t count)
+void world_init(struct world *w, uint64_t seed, size_t members, bool has_spare)
 {
-    *w = (struct world){.seed = seed, .now_ms = 1000, .count = count};
-    w->quorum = (uint32_t)(count / 2 + 1);
+    size_t count = members + has_spare;
+    *w = (struct world){.seed = seed, .now_ms = 1000, .count = count, .members = members};
+    w->quorum = (uint32_t)(members / 2 + 1);
     mu_prng_seed(&w->prng, seed);
     mu_heap_init(&w->heap);
     for (size_t k = 0; k < count; k++) {
@@ -390,7 +440,9 @@ void world_run_until(struct world *w, uint64_t at_ms)
         e->run(w, e);
         event_free(e);
     }
-    w->now_ms = at_ms > w->now_ms ? at_ms : w->now_ms;
+    if (!w->failed && at_ms > w->now_ms) {
+        w->now_ms = at_ms;
+    }
 }
 
 void world_release(struct world *w)
@@ -403,7 +455,7 @@ void world_release(struct world *w)
     for (size_t k = 0; k < w->count; k++) {
         struct node *n = &w->nodes[k];
         paxos_destroy(n->p);
-        entries_release(&n->disk);
+        disk_release(&n->disk);
         for (size_t i = 0; i < n->queue.count; i++) {
             entries_release(&n->queue.v[i].v);
         }

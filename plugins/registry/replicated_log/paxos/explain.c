@@ -150,7 +150,7 @@ void paxos_explain(const struct paxos *p, struct mu_buf *out)
         explain_start(p, out);
     } else if (p->members.count == 0 && explain_two_logs(p, out)) {
         return;
-    } else if (p->co.state != PAXOS_IDLE && reachable(p) < p->members.quorum) {
+    } else if (reachable(p) < p->members.quorum) {
         mu_buf_printf(out,
                       "nothing can be written: %u of %u replicas answer, %u are needed",
                       reachable(p), p->members.count, p->members.quorum);
