@@ -21,6 +21,13 @@ uint64_t rt_clock_now_ms(void)
     return (uint64_t)read_ms(CLOCK_BOOTTIME);
 }
 
+uint64_t rt_clock_now_us(void)
+{
+    struct timespec ts = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts); /* as above */
+    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
 int64_t rt_clock_wall_ms(void)
 {
     return read_ms(CLOCK_REALTIME);

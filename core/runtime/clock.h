@@ -11,6 +11,9 @@
 /* Milliseconds of a clock that never steps back and goes on while the machine is
  * suspended, read now; its zero means nothing. */
 uint64_t rt_clock_now_ms(void);
+/* Microseconds, to measure how long something took; stands still while the machine is
+ * suspended. Compared with itself alone. */
+uint64_t rt_clock_now_us(void);
 /* Milliseconds since 1970, as the host's clock has it now. */
 int64_t rt_clock_wall_ms(void);
 

@@ -328,6 +328,7 @@ static const struct mu_host host_table = {
     .http_error_body = host_http_error_body,
     .descriptor_limit = host_descriptor_limit,
     .master_address = host_master_address,
+    .journal_stats = journal_stats,
 };
 
 const struct mu_host *rt_host_view(struct rt_host *host, const char *plugin)

@@ -12,6 +12,7 @@
 #include "runtime/journal.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <uv.h>
@@ -20,12 +21,15 @@
 #include "base/check.h"
 #include "base/list.h"
 #include "base/vec.h"
+#include "runtime/clock.h"
 #include "runtime/journal_file.h"
 #include "runtime/journal_format.h"
 
 #define JOURNAL_MAGIC 0x4a524e4cu
 #define GROUP_BYTES_MAX                                                                  \
     (8u * 1024 * 1024) /* a single larger record is a group of its own */
+
+#define TIMES_MAX 512u
 
 enum batch_kind { BATCH_APPEND, BATCH_REWRITE, BATCH_CLOSE };
 
@@ -41,6 +45,7 @@ struct batch {
     size_t len, cap;
     MU_VEC(struct ack) acks;
     int status;
+    uint64_t took_us;
     bool is_intact; /* a failed rewrite that did not touch the journal */
 };
 
@@ -54,8 +59,10 @@ struct mu_journal {
     struct mu_list waiting; /* batches */
     size_t queued_bytes;    /* of appends, running and waiting */
     uint64_t size, torn_bytes;
-    int status;      /* 0, or what it has failed with */
-    bool is_healing; /* it has, and a rewrite is on its way */
+    struct mu_journal_stats stats; /* but for the percentiles */
+    uint32_t times_us[TIMES_MAX];  /* of the last groups, the oldest is written over */
+    int status;                    /* 0, or what it has failed with */
+    bool is_healing;               /* it has, and a rewrite is on its way */
     bool is_calling_back;
     bool is_closing;
     mu_cb closed_cb;
@@ -108,9 +115,11 @@ static void run_batch(uv_work_t *work)
 {
     struct mu_journal *j = work->data;
     struct batch *b = j->running;
+    uint64_t began_us = rt_clock_now_us();
     switch (b->kind) {
     case BATCH_APPEND:
         b->status = journal_file_append(&j->file, b->data, b->len);
+        b->took_us = rt_clock_now_us() - began_us;
         break;
     case BATCH_REWRITE:
         b->status = journal_file_rewrite(&j->file, b->data, b->len, &b->is_intact);
@@ -188,6 +197,16 @@ static void settle(struct mu_journal *j, const struct batch *b, struct mu_list *
     }
 }
 
+static void note_time(struct mu_journal *j, uint64_t took_us)
+{
+    struct mu_journal_stats *s = &j->stats;
+    j->times_us[s->groups % TIMES_MAX] =
+        took_us < UINT32_MAX ? (uint32_t)took_us : UINT32_MAX;
+    s->groups++;
+    s->last_us = took_us;
+    s->max_us = took_us > s->max_us ? took_us : s->max_us;
+}
+
 static void on_batch_done(uv_work_t *work, int status)
 {
     struct mu_journal *j = work->data;
@@ -201,6 +220,9 @@ static void on_batch_done(uv_work_t *work, int status)
         return;
     }
     j->size = j->file.end;
+    if (b->kind == BATCH_APPEND) {
+        note_time(j, b->took_us);
+    }
     struct mu_list done;
     mu_list_init(&done);
     mu_list_append(&done, &b->link);
@@ -338,6 +360,30 @@ uint64_t journal_torn_bytes(const struct mu_journal *j)
 {
     check(j);
     return j->torn_bytes;
+}
+
+static int compare_times(const void *a, const void *b)
+{
+    const uint32_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+void journal_stats(const struct mu_journal *j, struct mu_journal_stats *out)
+{
+    check(j);
+    MU_PRE(out->struct_size >= sizeof(*out));
+    uint32_t sorted[TIMES_MAX];
+    size_t count = j->stats.groups < TIMES_MAX ? (size_t)j->stats.groups : TIMES_MAX;
+    *out = j->stats;
+    out->struct_size = sizeof(*out);
+    if (count == 0) {
+        return;
+    }
+    memcpy(sorted, j->times_us, count * sizeof(*sorted));
+    qsort(sorted, count, sizeof(*sorted), compare_times);
+    out->p50_us = sorted[(count - 1) * 50 / 100];
+    out->p90_us = sorted[(count - 1) * 90 / 100];
+    out->p99_us = sorted[(count - 1) * 99 / 100];
 }
 
 void journal_close(struct mu_journal *j, mu_cb closed_cb, void *arg)

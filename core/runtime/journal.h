@@ -50,6 +50,8 @@ MU_NODISCARD int journal_rewrite(struct mu_journal *j,
 uint64_t journal_size(const struct mu_journal *j);
 /* Bytes of a torn tail that open has cut off, for the log. */
 uint64_t journal_torn_bytes(const struct mu_journal *j);
+/* See struct mu_journal_stats; of appends alone. */
+void journal_stats(const struct mu_journal *j, struct mu_journal_stats *out);
 /* Do all that was asked for, give its callbacks, then closed_cb, the last touch; never
  * inline. */
 void journal_close(struct mu_journal *j, mu_cb closed_cb, void *arg);

@@ -282,13 +282,14 @@ static void check_zk(struct check *c, const struct options_selection *plugins)
     check_duration(c, "zk_session_timeout", 1000, 15 * 60 * 1000);
 }
 
-/* Other masters could not read what the log of this one says. */
+/* Other masters could not read what the log of this one says: that there are none is for
+ * the user to say. */
 static void check_log_is_shared(struct check *c)
 {
-    if (!mu_flags_is_set(c->flags, "quorum") || mu_flags_int(c->flags, "quorum") < 2) {
+    if (!mu_flags_is_set(c->flags, "quorum")) {
         complain(c, "registry replicated_log with an election between masters needs "
-                    "--quorum: 2 for three masters, 3 for five (or use --registry=zk, "
-                    "the default, which needs none)");
+                    "--quorum: 1 for one master alone, 2 for three, 3 for five (or use "
+                    "--registry=zk, the default, which needs none)");
     }
 }
 

@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include <muster/json_writer.h>
 #include <muster/kind/registry.h>
 
 #include "base/alloc.h"
@@ -340,6 +341,88 @@ static void expect_unreadable(const char *path, const void *record, size_t len, 
     kit_start(&kit);
 }
 
+static void describe(const char *name, struct mu_buf *out)
+{
+    struct mu_jw w;
+    mu_buf_clear(out);
+    mu_jw_init(&w, out);
+    mu_jw_object_begin(&w);
+    ops->describe(kit.instance, name, &w);
+    mu_jw_object_end(&w);
+}
+
+static void expect_in(const struct mu_buf *text, const char *part)
+{
+    if (strstr(mu_buf_str(text), part) == NULL) {
+        fail_msg("'%s' is not in %s", part, mu_buf_str(text));
+    }
+}
+
+static void it_says_how_it_is(void **state)
+{
+    (void)state;
+    struct mu_buf text;
+    struct result r;
+    mu_buf_init(&text, 65536);
+    describe("master", &text);
+    assert_string_equal(mu_buf_str(&text), "{}"); /* nobody has asked for it yet */
+    struct mu_registry_store *s = open_store("master");
+    recover(s, 1, &r);
+    put(s, "1", 1, &r);
+    assert_int_equal(r.status, 0);
+    describe("master", &text);
+    expect_in(&text, "\"role\":\"leading\"");
+    expect_in(&text, "\"votes\":true,\"quorum\":1,\"ballot\":{\"epoch\":1,");
+    expect_in(&text, "\"committed\":2,\"last\":2,\"behind\":0,\"waiting\":0,");
+    expect_in(&text, "\"fsync\":{\"count\":");
+    expect_in(&text, "\"self\":true,\"member\":true,\"up\":true,\"since\":\"20");
+    mu_buf_clear(&text);
+    ops->explain(kit.instance, "master", &text);
+    ops->explain(kit.instance, "other", &text);
+    assert_int_equal(text.len, 0);
+    close_store(s);
+    mu_buf_release(&text);
+}
+
+/* An epoch, as the first logs of one master began. */
+static void log_of_one_master_is_not_taken_for_one_of_several(void **state)
+{
+    const char *path = *state;
+    static const char epoch[] = {'E', 1, 0, 0, 0, 0, 0, 0, 0};
+    struct mu_error err;
+    struct mu_registry_store *s = NULL;
+    make_log(path, epoch, sizeof(epoch));
+    kit_destroy(&kit, true);
+    assert_int_equal(mu_flags_assign(kit.flags, "quorum", "2", &err), 0);
+    assert_int_equal(mu_flags_assign(kit.flags, "log_peers", "127.0.0.1:1", &err), 0);
+    kit_create(&kit);
+    kit_start(&kit);
+    assert_int_equal(ops->open(kit.instance, "master", &events, NULL, &s, &err),
+                     MU_E_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "kept by one master alone (--quorum=1)"));
+    assert_non_null(strstr(err.text, "start with --quorum=1"));
+    assert_non_null(strstr(err.text, path));
+    kit_destroy(&kit, true);
+    assert_int_equal(mu_flags_assign(kit.flags, "quorum", "1", &err), 0);
+    assert_int_equal(mu_flags_assign(kit.flags, "log_peers", "", &err), 0);
+    kit_create(&kit);
+    kit_start(&kit);
+    s = open_store("master"); /* it is as it was */
+    struct result r;
+    recover(s, 2, &r);
+    assert_int_equal(r.status, 0);
+    close_store(s);
+}
+
+static void master_that_is_named_twice_is_refused(void **state)
+{
+    (void)state;
+    struct mu_error err;
+    assert_int_equal(mu_flags_assign(kit.flags, "log_peers", "a:1,b:1,a:1", &err), 0);
+    refused_to_create("2", "--log_peers names 'a:1' twice");
+    assert_int_equal(mu_flags_assign(kit.flags, "log_peers", "", &err), 0);
+}
+
 static void records_that_are_not_understood_are_an_error_not_skipped(void **state)
 {
     expect_unreadable(*state, "Z23456789", 9, MU_E_UNSUPPORTED);
@@ -485,6 +568,9 @@ int main(int argc, char **argv)
         TEST(later_recovery_of_a_store_is_not_ended_by_its_earlier_one),
         TEST(batch_over_the_limit_of_a_record_is_refused),
         TEST(full_disk_is_named_and_a_new_open_goes_on),
+        TEST(it_says_how_it_is),
+        TEST(log_of_one_master_is_not_taken_for_one_of_several),
+        TEST(master_that_is_named_twice_is_refused),
         TEST(records_that_are_not_understood_are_an_error_not_skipped),
         TEST(killed_registry_loses_no_commit_and_tears_no_batch),
     };

@@ -180,6 +180,9 @@ struct mu_host {
      * advertised. NULL: this process is no master. Borrowed, constant once plugins are
      * started. */
     const char *(*master_address)(const struct mu_host *h);
+
+    /* How long the disk takes for a journal's records; out->struct_size is set. */
+    void (*journal_stats)(const struct mu_journal *j, struct mu_journal_stats *out);
 };
 
 MU_EXTERN_C_END

@@ -45,5 +45,13 @@ struct mu_journal_report {
     struct mu_error damage; /* code 0: none; MU_E_CORRUPT, MU_E_UNSUPPORTED */
 };
 
+/* How long the disk took for a group of records (write and fdatasync), in microseconds:
+ * all zero before the first one. The percentiles are of the last 512 groups. */
+struct mu_journal_stats {
+    uint32_t struct_size; /* set by the caller */
+    uint64_t groups;      /* since it was opened */
+    uint64_t last_us, max_us, p50_us, p90_us, p99_us;
+};
+
 MU_EXTERN_C_END
 #endif

@@ -14,6 +14,7 @@
 #define SILENCE_MS 5000u
 #define PAUSE_MIN_MS 20u
 #define PAUSE_MAX_MS 1000u
+#define PAUSE_SELF_MS 30000u
 #define FRAME_HEAD 4u
 #define FRAME_MAX (256u * 1024 * 1024)
 #define ADDRESS_MAX 128u
@@ -30,14 +31,15 @@ struct dial {
     struct dial *next;
     struct rlog_links *links;
     char address[ADDRESS_MAX];
-    uint64_t id; /* who answers there; 0: not known, or not connected */
+    uint64_t id;       /* who answers there; 0: not known, or not connected */
+    uint64_t alias_of; /* who answered there, and is connected by another address */
+    bool is_self;      /* this replica itself answered there */
     struct mu_http_call *call;
     struct mu_timer *timer; /* the next try, or silence */
     struct mu_buf in;
     uint64_t pause_ms;
     bool is_gone;     /* no address of ours any more: freed when its call has ended */
-    bool is_told_off; /* that it cannot be reached was said */
-    bool is_self;     /* this master has answered there */
+    bool is_told_off; /* that it cannot be reached, or need not be, was said */
 };
 
 /* What we send: it has asked for it. */
@@ -323,11 +325,41 @@ static void dial_free(struct dial *d)
     free(d);
 }
 
+/* Another address of the same replica: it would end the connection that this one has. */
+static const struct dial *find_other(const struct dial *d, uint64_t id)
+{
+    const struct dial *other = d->links->dials;
+    while (other != NULL && (other == d || other->is_gone || other->id != id)) {
+        other = other->next;
+    }
+    return id != 0 ? other : NULL;
+}
+
 static void on_pause_over(void *arg)
 {
     struct dial *d = arg;
     d->timer = NULL;
+    if (find_other(d, d->alias_of) != NULL) {
+        d->timer =
+            d->links->host->timer_start(d->links->host, PAUSE_MAX_MS, on_pause_over, d);
+        return;
+    }
     call(d);
+}
+
+/* Among the masters that are known. */
+static bool is_counted(const struct dial *d)
+{
+    return !d->is_gone && !d->is_self && d->alias_of == 0;
+}
+
+static void tell_alias(struct dial *d, const char *what, const char *other)
+{
+    if (!d->is_told_off) {
+        d->is_told_off = true;
+        d->links->host->log(d->links->host, MU_WARN, what, "log=%s address=%s same_as=%s",
+                            d->links->name, d->address, other);
+    }
 }
 
 static void on_silence(void *arg)
@@ -348,19 +380,30 @@ static void
 on_headers(void *arg, int status, const struct mu_http_header *headers, size_t count)
 {
     struct dial *d = arg;
-    const char *id = mu_http_header_get(headers, count, REPLICA_HEADER);
-    if (d->is_gone || id == NULL) {
+    const char *text = mu_http_header_get(headers, count, REPLICA_HEADER);
+    uint64_t id = text == NULL ? 0 : parse_id(text);
+    if (d->is_gone || id == 0) {
         return;
     }
-    bool was_self = d->is_self;
-    d->is_self = parse_id(id) == d->links->cfg.id;
-    if (d->is_self != was_self) {
+    const struct dial *other = status == 200 ? find_other(d, id) : NULL;
+    bool was_counted = is_counted(d);
+    d->is_self = id == d->links->cfg.id;
+    d->alias_of = other != NULL ? id : 0;
+    if (is_counted(d) != was_counted) {
         d->links->cfg.known(d->links->cfg.arg);
     }
     if (status != 200) {
         return;
     }
-    d->id = parse_id(id);
+    if (other != NULL) {
+        tell_alias(d,
+                   "two addresses are of one replica (a master with two names, or a copy "
+                   "of its directory replicated_log): the second one is not used",
+                   other->address);
+        d->links->host->http_cancel(d->call); /* on_done waits for that one's end */
+        return;
+    }
+    d->id = id;
     d->pause_ms = PAUSE_MIN_MS;
     d->is_told_off = false;
     await_sign(d);
@@ -438,7 +481,15 @@ static void on_done(void *arg, const struct mu_http_answer *answer)
         dial_remove(d);
         return;
     }
-    if (id == 0 && d->pause_ms >= PAUSE_MAX_MS && !d->is_told_off) {
+    if (d->alias_of != 0) { /* looked at again when the other one had time to come back */
+        d->pause_ms = PAUSE_MAX_MS;
+    }
+    if (d->is_self) {
+        tell_alias(d, "an address is of this master itself",
+                   l->host->master_address(l->host));
+        d->pause_ms = PAUSE_SELF_MS;
+    } else if (d->alias_of == 0 && id == 0 && d->pause_ms >= PAUSE_MAX_MS &&
+               !d->is_told_off) {
         d->is_told_off = true;
         char text[32];
         (void)snprintf(text, sizeof(text), "HTTP %d", answer->status);
@@ -554,7 +605,7 @@ size_t rlog_links_known(const struct rlog_links *l)
 {
     size_t count = 1;
     for (const struct dial *d = l->dials; d != NULL; d = d->next) {
-        count += !d->is_gone && !d->is_self;
+        count += is_counted(d);
     }
     return count;
 }

@@ -28,7 +28,7 @@ struct rlog_links *rlog_links_create(const struct rlog_links_config *cfg);
  * This master's own address is left out. */
 void rlog_links_set(struct rlog_links *l, const char *const *addresses, size_t count);
 /* How many masters these are, this one among them. An address behind which this one
- * itself has answered counts for nothing. */
+ * itself has answered counts for nothing, nor does a second address of one replica. */
 size_t rlog_links_known(const struct rlog_links *l);
 /* Another replica asks for its stream: takes the exchange over, answers it in any case.
  */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "codec.h"
+#include "health.h"
 #include "storage.h"
 
 struct mu_registry_store {
@@ -94,10 +95,17 @@ static void on_rewritten(void *arg, int status)
     on_durable(log, is_needed ? status : 0);
 }
 
-static void note_failure(struct rlog_log *log, int status)
+/* why: the machine's own words, or NULL: the disk has refused. */
+static void note_failure(struct rlog_log *log, int status, const char *why)
 {
-    if (log->status == 0) {
-        log->status = status;
+    if (log->status != 0) {
+        return;
+    }
+    log->status = status;
+    if (why != NULL) {
+        (void)mu_fail(&log->error, status, "registry replicated_log: %s (%s)", why,
+                      log->path);
+    } else {
         (void)mu_fail(&log->error, status, "registry replicated_log: write '%s': %s",
                       log->path, mu_strerror(status));
     }
@@ -108,7 +116,7 @@ static void note_failure(struct rlog_log *log, int status)
  * what is missing before it. */
 static void fail_journal(struct rlog_log *log, int status)
 {
-    note_failure(log, status);
+    note_failure(log, status, NULL);
     answer_later(log);
 }
 
@@ -184,38 +192,20 @@ static void apply(struct rlog_log *log, const struct paxos_effect *fx)
         log->writer = NULL;
         break;
     case PAXOS_FX_LOG:
+        if (log->is_opening && fx->level == MU_ERROR) {
+            break; /* the error of the open: who tries again and again tells it */
+        }
         log->host->log(log->host, fx->level, "replicated log", "log=%s what=%s",
                        log->name, fx->text);
         break;
     }
 }
 
-static void gauge(struct rlog_log *log, const char *what, double value)
-{
-    char name[160];
-    bool is_registrar = strcmp(log->name, "master") == 0; /* the log that Mesos has */
-    (void)snprintf(name, sizeof(name), "%s%s/log/%s", is_registrar ? "" : "registry/",
-                   is_registrar ? "registrar" : log->name, what);
-    log->host->gauge_set(log->host, name, value);
-}
-
-static void publish(struct rlog_log *log)
-{
-    struct paxos_view v;
-    paxos_view(log->machine, &v);
-    gauge(log, "recovered", v.status == PAXOS_VOTING && v.failed == 0);
-    gauge(log, "ensemble_size", (double)v.reachable);
-    gauge(log, "quorum", log->quorum);
-    gauge(log, "position", (double)v.committed);
-    gauge(log, "leading", v.leads);
-    gauge(log, "waiting", (double)(v.in_flight + v.waiting));
-}
-
 static void on_deadline(void *arg)
 {
     struct rlog_log *log = arg;
     log->deadline = NULL;
-    publish(log);
+    rlog_health_publish(log);
     struct paxos_event ev = {.type = PAXOS_EV_TICK};
     step(log, &ev);
     drain(log);
@@ -236,12 +226,33 @@ static void arm(struct rlog_log *log, uint64_t now_ms)
     }
 }
 
+/* The machine has failed in this step. When it was not told of a failure of the disk, it
+ * says itself what is wrong with the log. */
+static void note_own_failure(struct rlog_log *log,
+                             const struct paxos_event *ev,
+                             const struct paxos_effects *fx,
+                             int status)
+{
+    const char *why = NULL;
+    for (size_t i = 0; i < fx->count && ev->type != PAXOS_EV_DURABLE; i++) {
+        if (fx->v[i].type == PAXOS_FX_LOG && fx->v[i].level == MU_ERROR) {
+            why = fx->v[i].text;
+        }
+    }
+    note_failure(log, status, why);
+}
+
 static void step_once(struct rlog_log *log, const struct paxos_event *ev)
 {
     struct paxos_effects fx = {0};
+    struct paxos_view v;
     paxos_step(log->machine, ev, &fx);
     for (size_t i = 0; i < fx.count; i++) {
         apply(log, &fx.v[i]);
+    }
+    paxos_view(log->machine, &v);
+    if (v.failed != 0) {
+        note_own_failure(log, ev, &fx, v.failed);
     }
     paxos_effects_release(&fx);
 }
@@ -256,10 +267,8 @@ static void step(struct rlog_log *log, struct paxos_event *ev)
     step_once(log, ev);
     struct paxos_view v;
     paxos_view(log->machine, &v);
-    if (v.failed != 0) {
-        note_failure(log, v.failed);
-    } else if (log->status <
-               0) { /* the journal has refused: it fails what waits for it */
+    if (v.failed == 0 && log->status < 0) {
+        /* the journal has refused: it fails what waits for it */
         const struct paxos_event failed = {
             .type = PAXOS_EV_DURABLE, .now_ms = ev->now_ms, .status = log->status};
         step_once(log, &failed);
@@ -337,6 +346,7 @@ static void on_links_closed(void *arg)
 static void begin_close(struct rlog_log *log)
 {
     log->is_closing = true;
+    rlog_health_retract(log);
     log->host->timer_cancel(log->host, log->turn);
     log->host->timer_cancel(log->host, log->deadline);
     log->turn = log->deadline = NULL;
@@ -401,8 +411,14 @@ int rlog_log_open(struct rlog_log *log, struct mu_error *err)
         create_links(log);
     }
     struct paxos_event ev = {.type = PAXOS_EV_START};
+    log->is_opening = true;
     step(log, &ev);
-    publish(log);
+    log->is_opening = false;
+    rlog_health_publish(log);
+    if (log->status < 0) { /* it can be read, and is none for this master */
+        begin_close(log);
+        return mu_fail(err, log->status, "%s", log->error.text);
+    }
     return 0;
 }
 

@@ -36,7 +36,7 @@ struct rlog_log {
     struct rlog_request *requests, **requests_end;
     struct mu_timer *turn; /* answers what is ready on another turn of the loop */
     uint64_t last_token;
-    bool is_stepping, is_closing;
+    bool is_opening, is_stepping, is_closing;
     int status;            /* 0, or why nothing can be stored any more */
     struct mu_error error; /* its text */
     mu_cb closed_cb;       /* of the last store's close; may be NULL */

@@ -124,11 +124,20 @@ static void tell(struct rlog_membership *m)
     for (size_t i = 0; i < m->count; i++) {
         v[i] = m->addresses[i];
     }
-    m->host->log(m->host, m->count > 2 * m->cfg.quorum - 1 ? MU_WARN : MU_INFO,
-                 m->count > 2 * m->cfg.quorum - 1
-                     ? "more masters keep the log than --quorum is for"
-                     : "masters that keep the log",
-                 "count=%zu expected=%u", m->count, 2 * m->cfg.quorum - 1);
+    uint32_t expected = 2 * m->cfg.quorum - 1;
+    if (m->cfg.quorum == 1 && m->count > 1) {
+        m->host->log(m->host, MU_ERROR,
+                     "several masters have --quorum=1: each keeps a log of its own, and "
+                     "what one has stored is lost when another leads: stop all but one, "
+                     "or use --quorum=2 with three",
+                     "count=%zu", m->count);
+    } else {
+        m->host->log(m->host, m->count > expected ? MU_WARN : MU_INFO,
+                     m->count > expected
+                         ? "more masters keep the log than --quorum is for"
+                         : "masters that keep the log",
+                     "count=%zu expected=%u", m->count, expected);
+    }
     m->cfg.changed(m->cfg.arg, v, m->count);
 }
 

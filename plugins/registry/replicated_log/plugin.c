@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "health.h"
 #include "inspect.h"
 #include "log.h"
 #include "membership.h"
@@ -20,8 +21,15 @@
 #include "storage.h"
 
 #define REOPEN_MS 5000u
+#define TELL_AGAIN_MS 30000u
 #define PEERS_MAX 64u
 #define OTHER_LOGS_MAX 8u
+
+struct name {
+    char *text;
+    bool is_out; /* it could not be opened, which was told */
+    uint64_t told_ms;
+};
 
 struct rlog {
     const struct mu_host *host;
@@ -34,7 +42,7 @@ struct rlog {
     uint64_t zk_timeout_ms;
     struct rlog_membership *membership;
     struct mu_timer *reopen;
-    char **names; /* of the logs that have to be open */
+    struct name *names; /* of the logs that have to be open */
     size_t name_count;
     bool is_stopping;
     struct mu_timer *stop_turn;
@@ -107,17 +115,17 @@ static void maybe_stopped(void *owner)
 static void remember_name(struct rlog *p, const char *name)
 {
     for (size_t i = 0; i < p->name_count; i++) {
-        if (strcmp(p->names[i], name) == 0) {
+        if (strcmp(p->names[i].text, name) == 0) {
             return;
         }
     }
-    char **grown = rlog_allocate((p->name_count + 1) * sizeof(*grown));
+    struct name *grown = rlog_allocate((p->name_count + 1) * sizeof(*grown));
     if (p->name_count > 0) {
         memcpy(grown, p->names, p->name_count * sizeof(*grown));
     }
     free(p->names);
     p->names = grown;
-    p->names[p->name_count++] = copy(name);
+    p->names[p->name_count++] = (struct name){.text = copy(name)};
 }
 
 static struct rlog_log *make_log(struct rlog *p, const char *name)
@@ -205,10 +213,10 @@ static bool may_make(const struct rlog *p, const char *name)
 {
     size_t others = 0;
     for (size_t i = 0; i < p->name_count; i++) {
-        if (strcmp(p->names[i], name) == 0) {
+        if (strcmp(p->names[i].text, name) == 0) {
             return true;
         }
-        others += !is_of_the_core(p->names[i]);
+        others += !is_of_the_core(p->names[i].text);
     }
     return is_of_the_core(name) || others < OTHER_LOGS_MAX;
 }
@@ -253,6 +261,21 @@ static void set_peers(void *arg, const char *const *addresses, size_t count)
     }
 }
 
+/* Once, then from time to time, and when it is over. */
+static void tell_use(struct rlog *p, struct name *n, const char *error)
+{
+    uint64_t now_ms = p->host->now_ms(p->host);
+    if (error == NULL && n->is_out) {
+        p->host->log(p->host, MU_INFO, "this master's replica of a log is in use again",
+                     "log=%s", n->text);
+    } else if (error != NULL && (!n->is_out || now_ms - n->told_ms >= TELL_AGAIN_MS)) {
+        p->host->log(p->host, MU_ERROR, "this master's replica of a log is out of use",
+                     "log=%s error=%s", n->text, error);
+        n->told_ms = now_ms;
+    }
+    n->is_out = error != NULL;
+}
+
 /* A replica has to vote though nobody has opened its store here, and again when its disk
  * has room again. */
 static void on_reopen(void *arg)
@@ -262,11 +285,9 @@ static void on_reopen(void *arg)
     for (size_t i = 0; i < p->name_count; i++) {
         struct rlog_log *log = NULL;
         struct mu_error err;
-        int rc = find_or_open(p, p->names[i], &log, &err);
-        if (rc < 0 && rc != -EBUSY) {
-            p->host->log(p->host, MU_ERROR,
-                         "this master's replica of a log is out of use",
-                         "log=%s error=%s", p->names[i], err.text);
+        int rc = find_or_open(p, p->names[i].text, &log, &err);
+        if (rc != -EBUSY) {
+            tell_use(p, &p->names[i], rc < 0 ? err.text : NULL);
         }
     }
 }
@@ -297,6 +318,14 @@ check_peers(struct rlog *p, const struct mu_flags *values, struct mu_error *err)
                           addresses[i]);
             return false;
         }
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(addresses[i], addresses[k]) == 0) {
+                (void)mu_fail(err, MU_E_INVALID,
+                              "--log_peers names '%s' twice: name each master once",
+                              addresses[i]);
+                return false;
+            }
+        }
     }
     set_peers(p, addresses, count);
     return true;
@@ -308,7 +337,7 @@ static void rlog_destroy(void *instance)
     set_peers(p, NULL, 0);
     free(p->peers);
     for (size_t i = 0; i < p->name_count; i++) {
-        free(p->names[i]);
+        free(p->names[i].text);
     }
     free(p->names);
     free(p);
@@ -353,32 +382,42 @@ static int rlog_create(const struct mu_host *host,
     return 0;
 }
 
+/* A master alone takes its place there too, so that a second one is seen: the log of each
+ * would be its own. */
+static int watch_members(struct rlog *p, struct mu_error *err)
+{
+    const struct rlog_membership_config cfg = {.host = p->host,
+                                               .url = p->zk_url,
+                                               .timeout_ms = p->zk_timeout_ms,
+                                               .quorum = p->quorum,
+                                               .changed = set_peers,
+                                               .arg = p};
+    return p->peer_count == 0 && p->zk_url != NULL
+               ? rlog_membership_create(&cfg, &p->membership, err)
+               : 0;
+}
+
+static int start_replicated(struct rlog *p, struct mu_error *err)
+{
+    int rc = p->host->http_route(p->host, "master", "GET", "/api/v1/log/{name}", on_link,
+                                 p, err);
+    if (rc < 0) {
+        return rc;
+    }
+    return rlog_storage_names(p->host->work_dir(p->host), take_name, p, err);
+}
+
 static int rlog_start(void *instance, struct mu_error *err)
 {
     struct rlog *p = instance;
     int rc = rlog_storage_prepare(p->host, err);
-    if (rc < 0 || !p->is_replicated) {
-        return rc;
+    if (rc == 0 && p->is_replicated) {
+        rc = start_replicated(p, err);
     }
-    rc = p->host->http_route(p->host, "master", "GET", "/api/v1/log/{name}", on_link, p,
-                             err);
-    if (rc < 0) {
-        return rc;
+    if (rc == 0) {
+        rc = watch_members(p, err);
     }
-    rc = rlog_storage_names(p->host->work_dir(p->host), take_name, p, err);
-    if (rc < 0) {
-        return rc;
-    }
-    if (p->peer_count == 0) {
-        const struct rlog_membership_config cfg = {.host = p->host,
-                                                   .url = p->zk_url,
-                                                   .timeout_ms = p->zk_timeout_ms,
-                                                   .quorum = p->quorum,
-                                                   .changed = set_peers,
-                                                   .arg = p};
-        rc = rlog_membership_create(&cfg, &p->membership, err);
-    }
-    if (rc == 0) { /* a start that fails leaves nothing that fires */
+    if (rc == 0 && p->is_replicated) { /* a start that fails leaves nothing that fires */
         p->reopen = p->host->timer_start(p->host, 0, on_reopen, p);
     }
     return rc;
@@ -410,6 +449,35 @@ static void rlog_stop(void *instance, mu_cb stopped_cb, void *arg)
     maybe_stopped(p);
 }
 
+/* ---- what an operator sees ---- */
+
+static const struct rlog_log *find_log(const struct rlog *p, const char *name)
+{
+    const struct rlog_log *log = p->logs;
+    while (log != NULL && (log->is_closing || strcmp(log->name, name) != 0)) {
+        log = log->next;
+    }
+    return log;
+}
+
+static void rlog_explain(void *instance, const char *name, struct mu_buf *out)
+{
+    const struct rlog *p = instance;
+    const struct rlog_log *log = find_log(p, name);
+    if (log != NULL) {
+        rlog_health_explain(log, out);
+    }
+}
+
+static void rlog_describe(void *instance, const char *name, struct mu_jw *w)
+{
+    const struct rlog *p = instance;
+    const struct rlog_log *log = find_log(p, name);
+    if (log != NULL) {
+        rlog_health_describe(log, w);
+    }
+}
+
 static const struct mu_registry_ops rlog_ops = {
     .struct_size = sizeof(struct mu_registry_ops),
     .open = rlog_open,
@@ -417,6 +485,8 @@ static const struct mu_registry_ops rlog_ops = {
     .commit = rlog_store_commit,
     .close = rlog_store_close,
     .inspect = rlog_inspect,
+    .explain = rlog_explain,
+    .describe = rlog_describe,
 };
 
 MU_PLUGIN_DEFINE(registry_replicated_log) = {

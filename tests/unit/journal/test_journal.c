@@ -41,6 +41,25 @@ static int teardown(void **state)
     return 0;
 }
 
+static void times_of_the_disk_are_told(void **state)
+{
+    struct fixture *f = *state;
+    struct mu_journal *j = kit_open(f->th, f->path, NULL);
+    struct mu_journal_stats s = {.struct_size = sizeof(s)};
+    journal_stats(j, &s);
+    assert_int_equal(s.groups + s.last_us + s.max_us + s.p50_us + s.p99_us, 0);
+    for (int i = 0; i < 600; i++) { /* more than are kept */
+        kit_append(f->th, j, "x");
+    }
+    journal_stats(j, &s);
+    assert_int_equal(s.struct_size, sizeof(s));
+    assert_int_equal(s.groups, 600);
+    assert_true(s.p50_us > 0);
+    assert_true(s.p50_us <= s.p90_us && s.p90_us <= s.p99_us && s.p99_us <= s.max_us);
+    assert_true(s.last_us <= s.max_us);
+    kit_close(f->th, j);
+}
+
 static void acknowledged_records_are_replayed_in_order(void **state)
 {
     struct fixture *f = *state;
@@ -454,6 +473,7 @@ static void what_is_not_a_journal_is_refused_and_left_alone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(times_of_the_disk_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(acknowledged_records_are_replayed_in_order, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(

@@ -18,6 +18,7 @@
 
 #include "base/vec.h"
 #include "replicated_log/codec.h"
+#include "replicated_log/paxos/explain.h"
 #include "replicated_log/paxos/internal.h"
 
 #define KIT_NODES 6

@@ -26,9 +26,10 @@ static void election_without_a_quorum_waits(void **state)
     kit_lead(&k, 0, 1);
     kit_pass(&k, 60000);
     assert_int_equal(k.nodes[0].led, KIT_PENDING);
-    assert_string_equal(kit_explain(&k, 0),
-                        "nothing can be written: 1 of 3 replicas answer, 2 are needed "
-                        "(10.0.0.1:5050 is away, 10.0.0.2:5050 is away)");
+    assert_string_equal(
+        kit_explain(&k, 0),
+        "nothing can be written: 1 of 3 replicas answer, 2 are needed "
+        "(10.0.0.1:5050 has been away for 60 s, 10.0.0.2:5050 has been away for 60 s)");
     kit_connect(&k, 0, 2);
     kit_run(&k);
     assert_int_equal(k.nodes[0].led, 0);
@@ -92,12 +93,74 @@ static void append_without_a_quorum_waits_and_says_for_whom(void **state)
     uint64_t x = kit_append(&k, 0, "x", "1");
     kit_pass(&k, 60000);
     assert_int_equal(kit_answer(&k, x), KIT_PENDING);
-    assert_string_equal(kit_explain(&k, 0),
-                        "nothing can be written: 1 of 3 replicas answer, 2 are needed "
-                        "(10.0.0.1:5050 is away, 10.0.0.2:5050 is away)");
+    assert_string_equal(
+        kit_explain(&k, 0),
+        "nothing can be written: 1 of 3 replicas answer, 2 are needed "
+        "(10.0.0.1:5050 has been away for 60 s, 10.0.0.2:5050 has been away for 60 s)");
     kit_connect(&k, 0, 1);
     kit_run(&k);
     assert_int_equal(kit_answer(&k, x), 0);
+    kit_release(&k);
+}
+
+static void members_that_were_never_seen_are_named_so(void **state)
+{
+    (void)state;
+    struct kit k;
+    kit_init_voting(&k, 3, 2);
+    for (int i = 0; i < 3; i++) {
+        kit_crash(&k, i);
+    }
+    kit_start(&k, 0);
+    kit_lead(&k, 0, 1);
+    kit_pass(&k, 600000);
+    assert_string_equal(
+        kit_explain(&k, 0),
+        "nothing can be written: 1 of 3 replicas answer, 2 are needed (10.0.0.1:5050 has "
+        "not been seen since this master started, 10 min ago, 10.0.0.2:5050 has not been "
+        "seen since this master started, 10 min ago)");
+    kit_release(&k);
+}
+
+static void health_of_a_leader_and_of_one_behind_it(void **state)
+{
+    (void)state;
+    struct kit k;
+    struct paxos_health h;
+    kit_init_voting(&k, 3, 2);
+    paxos_health(k.nodes[1].p, &h);
+    assert_string_equal(h.role, "following");
+    kit_must_lead(&k, 0, 1);
+    kit_append(&k, 0, "x", "1");
+    kit_run(&k);
+    kit_cut(&k, 0, 1);
+    kit_cut(&k, 2, 1);
+    kit_append(&k, 0, "x", "2");
+    kit_pass(&k, 3000);
+    uint64_t committed = kit_view(&k, 0).committed;
+    paxos_health(k.nodes[0].p, &h);
+    assert_string_equal(h.role, "leading");
+    assert_int_equal(h.last, committed);
+    assert_int_equal(h.behind, 0);
+    assert_int_equal(h.count, 3);
+    for (size_t i = 0; i < h.count; i++) {
+        bool is_away = h.v[i].id == k.nodes[1].id;
+        assert_true(h.v[i].is_member && h.v[i].was_seen);
+        assert_true(h.v[i].up == !is_away);
+        assert_true(h.v[i].is_self == (h.v[i].id == k.nodes[0].id));
+        assert_true(!is_away || k.now_ms - h.v[i].since_ms >= 3000);
+    }
+    kit_cut(&k, 0, 2);
+    kit_append(&k, 0, "x", "3"); /* has a place, and is not chosen */
+    kit_run(&k);
+    paxos_health(k.nodes[0].p, &h);
+    assert_int_equal(h.last, committed + 1);
+    kit_hold(&k, 1, KIT_ANY, PAXOS_MSG_FETCH);
+    kit_connect(&k, 0, 1);
+    kit_pass(&k, 2000);
+    paxos_health(k.nodes[1].p, &h);
+    assert_true(h.behind >= 1);
+    assert_string_equal(h.role, "following");
     kit_release(&k);
 }
 
@@ -340,7 +403,7 @@ static void filling_without_a_quorum_waits(void **state)
     assert_string_equal(kit_get(&k, 1, "x"), "-");
     assert_string_equal(kit_explain(&k, 1),
                         "the promises or votes of 2 of 3 replicas are "
-                        "awaited (10.0.0.0:5050 is away)");
+                        "awaited (10.0.0.0:5050 has been away for 30 s)");
     kit_no_rules(&k);
     kit_pass(&k, 2000);
     assert_int_equal(k.nodes[1].led, 0);
@@ -654,6 +717,8 @@ int main(void)
         cmocka_unit_test(append_is_in_every_map),
         cmocka_unit_test(append_before_leading_is_refused),
         cmocka_unit_test(append_without_a_quorum_waits_and_says_for_whom),
+        cmocka_unit_test(members_that_were_never_seen_are_named_so),
+        cmocka_unit_test(health_of_a_leader_and_of_one_behind_it),
         cmocka_unit_test(silent_replicas_are_spoken_of),
         cmocka_unit_test(answers_come_in_order),
         cmocka_unit_test(lost_and_doubled_messages_change_nothing),

@@ -204,9 +204,15 @@ static void a_log_of_several_masters_needs_their_quorum(void **state)
     assert_string_equal(mu_buf_str(&x.errors), "");
     end(&x);
     x = RESOLVE(OPTIONS_MASTER, "--zk=zk://h:2181/m", "--work_dir=%D",
+                "--registry=replicated_log",
+                "--quorum=1"); /* one master, which says so */
+    assert_string_equal(mu_buf_str(&x.errors), "");
+    end(&x);
+    x = RESOLVE(OPTIONS_MASTER, "--zk=zk://h:2181/m", "--work_dir=%D",
                 "--registry=in_memory", "--app_registry=replicated_log");
     assert_int_equal(x.status, MU_E_INVALID);
-    assert_non_null(strstr(mu_buf_str(&x.errors), "--quorum: 2 for three masters"));
+    assert_non_null(
+        strstr(mu_buf_str(&x.errors), "--quorum: 1 for one master alone, 2 for three"));
     assert_non_null(strstr(mu_buf_str(&x.errors), "--registry=zk"));
     end(&x);
     x = RESOLVE(OPTIONS_MASTER, "--zk=zk://h:2181/m", "--registry=replicated_log",

@@ -87,7 +87,9 @@ enum mu_query_type {
     MU_Q_LOCAL_TASKS,      /* struct mu_local_task_row, live then completed */
     MU_Q_FLAGS =
         60, /* struct mu_flag_row: effective flags of this process, secrets redacted */
-    MU_Q_PROCESS, /* one struct mu_process_row */
+    MU_Q_PROCESS,  /* one struct mu_process_row */
+    MU_Q_REGISTRY, /* struct mu_registry_row, of each store; key: its name. Standbys too
+                    */
 };
 
 struct mu_task_failure {
@@ -223,7 +225,16 @@ struct mu_process_row {
     int64_t start_ms;
     uint32_t master_port, marathon_port, agent_port; /* 0: not listening */
     const char *unwell; /* why this process should not be asked anything now (a master
-                           that neither leads nor knows who does); NULL: it is well */
+                           that neither leads nor knows who does, or that is elected and
+                           waits for its registry); NULL: it is well */
+};
+
+struct mu_registry_row {
+    const char *store, *plugin; /* "master" or "apps"; "replicated_log" */
+    const char *waiting_for; /* why it does not answer what it was asked; NULL: no reason
+                                is known */
+    const char *details;     /* how it is, in its plugin's words: a JSON object */
+    size_t details_len;
 };
 
 typedef void (*mu_row_cb)(void *arg, const void *row);

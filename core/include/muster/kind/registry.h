@@ -15,6 +15,8 @@ MU_EXTERN_C_BEGIN
 #define MU_REGISTRY_VALUE_MAX (1024u * 1024)
 #define MU_REGISTRY_KEY_MAX 512u
 
+struct mu_buf;
+struct mu_jw;
 struct mu_registry_store; /* the plugin's own */
 
 struct mu_registry_op {
@@ -104,6 +106,14 @@ struct mu_registry_ops {
      * answer tells what is not. Errors: errno and MU_E_ codes, of what cannot be looked
      * at. */
     int (*inspect)(const struct mu_registry_inspection *what, struct mu_error *err);
+    /* These two are optional (NULL), and work whether the store of that name is open or
+     * not: a standby is asked too. */
+    /* Why what was asked of the store is not answered: one phrase for an operator
+     * ("nothing can be written: 1 of 3 replicas answer, 2 are needed"). Nothing is put
+     * into out when no reason is known. */
+    void (*explain)(void *instance, const char *name, struct mu_buf *out);
+    /* How the store is, for an operator: members of the JSON object that w is in. */
+    void (*describe)(void *instance, const char *name, struct mu_jw *w);
 };
 
 /* For registries: are keys and values of a batch within the limits? -E2BIG, or

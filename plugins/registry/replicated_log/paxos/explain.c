@@ -1,8 +1,50 @@
-/* What a replica waits for, in an operator's words. */
+/* What a replica waits for, and how it is, in an operator's words. */
+#include "explain.h"
+
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "internal.h"
+
+static_assert(PAXOS_HEALTH_MAX >= PAXOS_MEMBERS_MAX + PAXOS_PEERS_MAX, "all have room");
+
+static const struct paxos_peer *find_peer(const struct paxos *p, uint64_t id)
+{
+    for (size_t i = 0; i < p->peer_count; i++) {
+        if (p->peers[i].id == id) {
+            return &p->peers[i];
+        }
+    }
+    return NULL;
+}
+
+static void put_duration(struct mu_buf *out, uint64_t ms)
+{
+    uint64_t s = ms / 1000;
+    if (s < 120) {
+        mu_buf_printf(out, "%" PRIu64 " s", s);
+    } else if (s < 120 * 60) {
+        mu_buf_printf(out, "%" PRIu64 " min", s / 60);
+    } else {
+        mu_buf_printf(out, "%" PRIu64 " h", s / 3600);
+    }
+}
+
+static void
+name_one(const struct paxos *p, const struct paxos_member *m, struct mu_buf *out)
+{
+    const struct paxos_peer *peer = find_peer(p, m->id);
+    if (peer != NULL) {
+        mu_buf_printf(out, "%s has been away for ", m->address);
+        put_duration(out, p->now_ms - peer->since_ms);
+    } else {
+        mu_buf_printf(out, "%s has not been seen since this master started, ",
+                      m->address);
+        put_duration(out, p->now_ms - p->started_ms);
+        mu_buf_puts(out, " ago");
+    }
+}
 
 static void name_away(const struct paxos *p, struct mu_buf *out)
 {
@@ -10,7 +52,8 @@ static void name_away(const struct paxos *p, struct mu_buf *out)
     for (uint32_t i = 0; i < p->members.count; i++) {
         const struct paxos_member *m = &p->members.v[i];
         if (!paxos_is_up(p, m->id)) {
-            mu_buf_printf(out, "%s%s is away", before, m->address);
+            mu_buf_puts(out, before);
+            name_one(p, m, out);
             before = ", ";
         }
     }
@@ -167,5 +210,79 @@ void paxos_explain(const struct paxos *p, struct mu_buf *out)
     } else if (p->status == PAXOS_RECOVERING) {
         mu_buf_puts(out, "it has read the log and waits for the leading master to take "
                          "it in");
+    }
+}
+
+/* ---- health ---- */
+
+static const char *role_of(const struct paxos *p)
+{
+    if (p->failed != 0) {
+        return "failed";
+    }
+    if (p->co.state != PAXOS_IDLE) {
+        return p->co.state == PAXOS_LEADING ? "leading" : "elected";
+    }
+    switch ((enum paxos_status)p->status) {
+    case PAXOS_VOTING:
+        return "following";
+    case PAXOS_RECOVERING:
+        return "recovering";
+    case PAXOS_EMPTY:
+    case PAXOS_STARTING:
+        break;
+    }
+    return "starting";
+}
+
+/* Of the ring's items: the last position that has one; at least committed. */
+static uint64_t last_of(const struct paxos_ring *r, uint64_t committed)
+{
+    uint64_t end = r->count == 0 ? 0 : paxos_ring_end(r) - 1;
+    return end > committed ? end : committed;
+}
+
+static void
+add_member(const struct paxos *p, const struct paxos_member *m, struct paxos_health *out)
+{
+    const struct paxos_peer *peer = find_peer(p, m->id);
+    bool is_self = m->id == p->id;
+    out->v[out->count++] = (struct paxos_member_health){
+        .id = m->id,
+        .address = is_self ? p->address : m->address,
+        .is_self = is_self,
+        .is_member = true,
+        .up = paxos_is_up(p, m->id),
+        .was_seen = is_self || peer != NULL,
+        .since_ms = peer == NULL ? p->started_ms : peer->since_ms,
+    };
+}
+
+void paxos_health(const struct paxos *p, struct paxos_health *out)
+{
+    uint64_t written = last_of(&p->accepted, p->committed);
+    uint64_t sent = last_of(&p->co.proposals, p->committed);
+    bool leads = p->co.state == PAXOS_LEADING;
+    *out = (struct paxos_health){
+        .role = role_of(p),
+        .last = written > sent ? written : sent,
+        .behind = !leads && p->leader.committed > p->committed
+                      ? p->leader.committed - p->committed
+                      : 0,
+    };
+    for (uint32_t i = 0; i < p->members.count; i++) {
+        add_member(p, &p->members.v[i], out);
+    }
+    for (size_t i = 0; i < p->peer_count && i < PAXOS_PEERS_MAX; i++) {
+        const struct paxos_peer *peer = &p->peers[i];
+        if (peer->up && paxos_members_find(&p->members, peer->id) < 0) {
+            out->v[out->count++] = (struct paxos_member_health){
+                .id = peer->id,
+                .address = peer->address,
+                .up = true,
+                .was_seen = true,
+                .since_ms = peer->since_ms,
+            };
+        }
     }
 }
