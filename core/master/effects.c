@@ -13,7 +13,7 @@
 #include "base/vec.h"
 #include "master/state.h"
 
-#define LOG_TEXT_MAX 512
+#define LOG_TEXT_MAX 1024
 
 struct link_key {
     char s[24];

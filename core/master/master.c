@@ -169,6 +169,9 @@ static void fire(struct master *m, const struct master_timer *t, uint64_t due_ms
     case TIMER_GC:
         master_gc_run(m);
         break;
+    case TIMER_STORE_SLOW:
+        master_slowness_run(m);
+        break;
     }
 }
 

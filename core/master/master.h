@@ -44,6 +44,10 @@ struct master_config {
     uint64_t registry_max_agent_age_ms; /* 1209600000: older unreachable or gone agents
                                            are forgotten */
     uint32_t registry_max_agent_count;  /* 102400: of the unreachable, and of the gone */
+    /* Puts into out why the registry does not answer, for people; nothing when no reason
+     * is known. Called while a step or a query runs. May be NULL. */
+    void (*explain_registry)(void *arg, struct mu_buf *out);
+    void *explain_arg;
     bool registry_is_private; /* it lives in this process: it does not know what another
                                  master did meanwhile */
 };

@@ -38,6 +38,7 @@ void master_reign_begin(struct master *m, uint64_t epoch)
     master_timer_init(&r->removals.timer, r);
     master_timer_init(&r->returns.timer, r);
     master_timer_init(&r->gc, r);
+    master_timer_init(&r->slow.timer, r);
     allocator_init(&r->allocator, &r->names);
     struct mu_map *maps[] = {&r->agents,     &r->agents_by_address,
                              &r->frameworks, &r->completed,
@@ -163,11 +164,13 @@ void master_commit(struct master *m,
 {
     struct master_commit *c = MU_NEW(struct master_commit);
     c->kind = kind;
+    c->sent_ms = m->now.mono_ms;
     mu_agent_info_copy(&c->info, info);
     c->info.id = a->info.id;
     uint64_t token = ++m->next_token;
     struct token_key key = key_of(token);
     (void)mu_map_put(&m->reign->commits, key.s, c); /* tokens are new */
+    master_slowness_begin(m);
     struct master_effect *fx = master_effect(m, MASTER_FX_COMMIT);
     fx->token = token;
     fx->epoch = m->reign->epoch;
@@ -262,6 +265,7 @@ void master_on_committed(struct master *m, uint64_t token, int status, const cha
     if (c == NULL) {
         return; /* of an earlier reign, or twice */
     }
+    master_slowness_end(m, c);
     const char *why = text != NULL ? text : mu_strerror(status);
     struct master_agent *a = master_agent_find(m, &c->info.id);
     if (status < 0) {

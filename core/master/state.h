@@ -29,7 +29,8 @@ enum master_timer_kind {
     TIMER_ANSWER,      /* framework: go on with the answers to its open question */
     TIMER_RETURNS,     /* reign: the time for known agents to come back is over */
     TIMER_REMOVAL,     /* reign: the next agent may be marked unreachable */
-    TIMER_GC           /* reign: look for old records */
+    TIMER_GC,          /* reign: look for old records */
+    TIMER_STORE_SLOW   /* reign: has the registry answered? */
 };
 struct master_timer {
     struct mu_heap_node node;
@@ -168,6 +169,7 @@ enum master_commit_kind {
 };
 struct master_commit {
     uint32_t kind;
+    uint64_t sent_ms;          /* mono */
     struct mu_agent_info info; /* what was committed */
 };
 
@@ -196,6 +198,10 @@ struct reign {
     } removals;
     struct mu_list unreachable, gone; /* struct master_agent.aged, oldest first */
     struct master_timer gc;
+    struct { /* slowness.c */
+        struct master_timer timer;
+        uint64_t pause_ms; /* until it is told of again; 0: it was not told of */
+    } slow;
     uint64_t reregistrations;
     uint32_t by_state[MU_TASK_STATE_COUNT]; /* of tasks that are not completed */
     uint32_t agents_in[AGENT_STATES];
@@ -325,6 +331,16 @@ void master_removal_schedule(struct master *m, struct master_agent *a);
 /* It is back, or leaves in another way. */
 void master_removal_cancel(struct master *m, struct master_agent *a);
 void master_removals_run(struct master *m);
+
+/* ---- slowness.c: a registry that does not answer ---- */
+
+void master_slowness_begin(struct master *m); /* something was committed */
+void master_slowness_run(struct master *m);   /* the timer */
+/* It has answered this one, which is not among the commits any more. */
+void master_slowness_end(struct master *m, const struct master_commit *answered);
+bool master_registry_is_slow(const struct master *m); /* while leading */
+/* ": reason", or nothing. */
+void master_explain_registry(const struct master *m, struct mu_buf *out);
 
 /* ---- returns.c: agents known from the registry, after a failover ---- */
 

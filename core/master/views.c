@@ -5,30 +5,34 @@
  * registered_ms 0 and say what they are waited for; unreachable ones are only counted.
  */
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/vec.h"
 #include "master/state.h"
 
-static void waiting_text(const struct master *m, char *out, size_t size)
+static void waiting_text(const struct master *m, struct mu_buf *out)
 {
-    out[0] = '\0';
+    char returns[128];
     if (m->mode == MASTER_STANDBY) {
-        (void)snprintf(out, size, "%s",
-                       m->has_leader ? "stands by: another master leads"
-                                     : "stands by: an election");
+        mu_buf_puts(out, m->has_leader ? "stands by: another master leads"
+                                       : "stands by: an election");
     } else if (m->mode == MASTER_RECOVERING) {
-        (void)snprintf(out, size, "the registry to be recovered");
+        mu_buf_puts(out, "the registry to be recovered");
+        master_explain_registry(m, out);
+    } else if (master_registry_is_slow(m)) {
+        mu_buf_puts(out, "the registry, which does not answer");
+        master_explain_registry(m, out);
     } else {
-        master_returns_text(m, out, size);
+        master_returns_text(m, returns, sizeof(returns));
+        mu_buf_puts(out, returns);
     }
 }
 
 static int query_master(const struct master *m, mu_row_cb cb, void *arg)
 {
-    char waiting[128];
-    waiting_text(m, waiting, sizeof(waiting));
+    struct mu_buf waiting;
+    mu_buf_init(&waiting, 8192);
+    waiting_text(m, &waiting);
     struct mu_master_row row = {
         .id = m->cfg.id.s,
         .hostname = m->cfg.hostname,
@@ -40,7 +44,7 @@ static int query_master(const struct master *m, mu_row_cb cb, void *arg)
         .leading = m->reign != NULL,
         .recovered = m->mode == MASTER_LEADING,
         .leader = m->has_leader ? &m->leader : NULL,
-        .waiting_for = waiting[0] != '\0' ? waiting : NULL,
+        .waiting_for = waiting.len > 0 ? mu_buf_str(&waiting) : NULL,
     };
     if (m->reign != NULL) {
         const uint32_t *in = m->reign->agents_in;
@@ -50,6 +54,7 @@ static int query_master(const struct master *m, mu_row_cb cb, void *arg)
         row.agents_unreachable = in[AGENT_UNREACHABLE];
     }
     cb(arg, &row);
+    mu_buf_release(&waiting);
     return 1;
 }
 

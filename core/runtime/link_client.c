@@ -21,6 +21,8 @@
 /* Many agents hear of a new leader at once: spread them, by less than anybody notices. */
 #define SPREAD_MS 10u
 
+#define REFUSAL_MAX 1024u
+
 enum link_state { LINK_IDLE, LINK_OFFERED, LINK_OPENING, LINK_OPEN, LINK_WAITING };
 
 /* One HTTP call, with the link it belongs to. */
@@ -28,6 +30,7 @@ struct call {
     struct link_client *client;
     struct mu_http_call *http;
     uint64_t link;
+    struct mu_buf refusal; /* the text of an error answer */
 };
 
 struct link_client {
@@ -53,6 +56,12 @@ struct link_client {
 
 static void post_queue(struct link_client *c);
 static void offer(struct link_client *c);
+
+static void call_free(struct call *call)
+{
+    mu_buf_release(&call->refusal);
+    free(call);
+}
 
 static void maybe_stopped(struct link_client *c)
 {
@@ -179,6 +188,9 @@ static void on_stream_data(void *arg, const char *data, size_t len)
 {
     struct call *call = arg;
     struct link_client *c = call->client;
+    if (call == c->stream && c->state == LINK_OPENING) {
+        (void)mu_buf_append(&call->refusal, data, len); /* too long a one is left out */
+    }
     if (call != c->stream || c->state != LINK_OPEN) {
         return; /* a body of an error answer, or a link already left */
     }
@@ -197,7 +209,7 @@ static void on_stream_done(void *arg, const struct mu_http_answer *answer)
     if (call == c->stream) {
         c->stream = NULL;
         struct mu_buf why;
-        mu_buf_init(&why, 512);
+        mu_buf_init(&why, 512 + REFUSAL_MAX);
         if (answer->status < 0) {
             mu_buf_printf(&why, "%s",
                           answer->error_text == NULL ? mu_strerror(answer->status)
@@ -205,12 +217,13 @@ static void on_stream_done(void *arg, const struct mu_http_answer *answer)
         } else if (c->state == LINK_OPEN) {
             mu_buf_puts(&why, "the master ended the stream");
         } else {
-            mu_buf_printf(&why, "the master answered %d", answer->status);
+            mu_buf_printf(&why, "the master answered %d%s%s", answer->status,
+                          call->refusal.len > 0 ? ": " : "", mu_buf_str(&call->refusal));
         }
         drop(c, mu_buf_str(&why));
         mu_buf_release(&why);
     }
-    free(call);
+    call_free(call);
     maybe_stopped(c);
 }
 
@@ -229,7 +242,7 @@ static void on_post_done(void *arg, const struct mu_http_answer *answer)
                         : "the master refused a message");
         }
     }
-    free(call);
+    call_free(call);
     maybe_stopped(c);
 }
 
@@ -246,6 +259,7 @@ static void start_call(struct link_client *c, bool is_stream)
     mu_buf_printf(&url, "http://%s/api/v1/agent-link", c->target);
     struct call *call = MU_NEW(struct call);
     *call = (struct call){.client = c, .link = c->link};
+    mu_buf_init(&call->refusal, REFUSAL_MAX);
     const struct mu_http_header headers[] = {
         {"Content-Type", "application/json"},
         {"Accept", "application/json"},
@@ -269,7 +283,7 @@ static void start_call(struct link_client *c, bool is_stream)
     int rc = c->host->http_request(c->host, &ask, &call->http, &err);
     mu_buf_release(&url);
     if (rc < 0) {
-        free(call);
+        call_free(call);
         drop(c, err.text);
         return;
     }

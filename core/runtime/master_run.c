@@ -245,18 +245,46 @@ void master_run_from_scheduler(struct master_run *r, const struct mu_msg *msg)
 
 /* ---- agent links ---- */
 
+static void
+ask_again(const struct master_run *r, struct mu_http_exchange *x, const char *text)
+{
+    static const struct mu_http_header headers[] = {
+        {"Retry-After", "1"}, {"Content-Type", "text/plain; charset=utf-8"}};
+    r->host->http_reply(x, 503, headers, 2, text, strlen(text));
+}
+
+static void tell_recovering(void *arg, const void *row)
+{
+    const struct mu_master_row *m = row;
+    if (!m->recovered) {
+        mu_buf_printf(arg, "this master is elected, and waits for %s",
+                      m->waiting_for != NULL ? m->waiting_for : "the registry");
+    }
+}
+
+/* Before the registry is recovered the machine takes nobody: who asks is told why. */
+static bool has_recovered(const struct master_run *r, struct mu_http_exchange *x)
+{
+    struct mu_buf why;
+    mu_buf_init(&why, 4096);
+    (void)master_query(r->machine, MU_Q_MASTER, NULL, tell_recovering, &why);
+    bool has = why.len == 0;
+    if (!has) {
+        ask_again(r, x, mu_buf_str(&why));
+    }
+    mu_buf_release(&why);
+    return has;
+}
+
 /* Standbys name the leader; without one the agent is asked to try again. */
 static bool gate(void *arg, struct mu_http_exchange *x, const struct mu_http_request *req)
 {
     struct master_run *r = arg;
     if (r->leading) {
-        return true;
+        return has_recovered(r, x);
     }
     if (r->leader.id == NULL) {
-        static const struct mu_http_header retry[] = {
-            {"Retry-After", "1"}, {"Content-Type", "text/plain; charset=utf-8"}};
-        static const char text[] = "No leader elected";
-        r->host->http_reply(x, 503, retry, 2, text, sizeof(text) - 1);
+        ask_again(r, x, "No leader elected");
         return false;
     }
     struct mu_buf location;
@@ -685,13 +713,15 @@ void master_run_metrics(struct master_run *r,
     }
 }
 
-const char *master_run_unwell(const struct master_run *r)
+void master_run_unwell(const struct master_run *r, struct mu_buf *out)
 {
     if (r->stopping) {
-        return "this master is stopping";
+        mu_buf_puts(out, "this master is stopping");
+    } else if (r->leading && lease_left_ms(r) == 0) {
+        mu_buf_puts(out, "the lease of its leadership is over");
+    } else if (r->leading) {
+        (void)master_query(r->machine, MU_Q_MASTER, NULL, tell_recovering, out);
+    } else if (r->leader.id == NULL) {
+        mu_buf_puts(out, "no leading master is known");
     }
-    if (r->leading) {
-        return lease_left_ms(r) > 0 ? NULL : "the lease of its leadership is over";
-    }
-    return r->leader.id != NULL ? NULL : "no leading master is known";
 }

@@ -53,7 +53,8 @@ int master_run_query(
 void master_run_metrics(struct master_run *r,
                         void (*cb)(void *arg, const char *name, double value),
                         void *arg);
-/* Why a load balancer should send nobody here; NULL: it leads, or knows who does. */
-const char *master_run_unwell(const struct master_run *r);
+/* Why a load balancer should send nobody here; nothing: it leads and has recovered the
+ * registry, or knows who leads. */
+void master_run_unwell(const struct master_run *r, struct mu_buf *out);
 
 #endif

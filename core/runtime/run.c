@@ -23,6 +23,7 @@
 #include "runtime/master_run.h"
 #include "runtime/member.h"
 #include "runtime/plugins.h"
+#include "runtime/registry_view.h"
 #include "runtime/sandbox.h"
 #include "runtime/scheduler_run.h"
 
@@ -90,6 +91,11 @@ static int query_process(struct run *r, uint32_t type, mu_row_cb cb, void *arg)
         flags_each(r->rt->flags, on_flag, &rows);
         return rows.count;
     }
+    struct mu_buf unwell;
+    mu_buf_init(&unwell, REGISTRY_WHY_MAX);
+    if (r->master != NULL) {
+        master_run_unwell(r->master, &unwell);
+    }
     const struct mu_process_row row = {
         .roles = r->roles,
         .version = MUSTER_VERSION,
@@ -99,10 +105,30 @@ static int query_process(struct run *r, uint32_t type, mu_row_cb cb, void *arg)
         .master_port = r->rt->master_port,
         .marathon_port = r->rt->marathon_port,
         .agent_port = r->rt->agent_port,
-        .unwell = r->master == NULL ? NULL : master_run_unwell(r->master),
+        .unwell = unwell.len > 0 ? mu_buf_str(&unwell) : NULL,
     };
     cb(arg, &row);
+    mu_buf_release(&unwell);
     return 1;
+}
+
+static int query_registry(const struct run *r, const char *key, mu_row_cb cb, void *arg)
+{
+    const struct {
+        const char *store;
+        const struct runtime_plugin *registry;
+    } stores[] = {{"master", r->rt->registry}, {"apps", r->rt->app_registry}};
+    int rows = 0;
+    if (r->master == NULL) {
+        return MU_E_UNSUPPORTED;
+    }
+    for (size_t i = 0; i < MU_COUNT_OF(stores); i++) {
+        if (key == NULL || strcmp(key, stores[i].store) == 0) {
+            registry_row(stores[i].registry, stores[i].store, cb, arg);
+            rows++;
+        }
+    }
+    return rows;
 }
 
 static int core_query(
@@ -111,6 +137,9 @@ static int core_query(
     struct run *r = of_core(c);
     if (type == MU_Q_FLAGS || type == MU_Q_PROCESS) {
         return query_process(r, type, cb, arg);
+    }
+    if (type == MU_Q_REGISTRY) {
+        return query_registry(r, key, cb, arg);
     }
     if (type >= MU_Q_LOCAL_AGENT) {
         return r->agent == NULL ? MU_E_UNSUPPORTED
@@ -278,6 +307,18 @@ static bool on_may_act(void *arg)
     return master_run_may_act(r->master);
 }
 
+static void explain_master_store(void *arg, struct mu_buf *out)
+{
+    const struct run *r = arg;
+    registry_explain(r->rt->registry, "master", out);
+}
+
+static void explain_app_store(void *arg, struct mu_buf *out)
+{
+    const struct run *r = arg;
+    registry_explain(r->rt->app_registry, "apps", out);
+}
+
 static void on_lease(void *arg)
 {
     struct run *r = arg;
@@ -357,6 +398,8 @@ static void make_master(struct run *r)
         .max_completed_frameworks = (uint32_t)mu_flags_int(f, "max_completed_frameworks"),
         .max_completed_tasks =
             (uint32_t)mu_flags_int(f, "max_completed_tasks_per_framework"),
+        .explain_registry = explain_master_store,
+        .explain_arg = r,
     };
     memcpy(machine.id.s, r->master_id.s, sizeof(machine.id.s));
     set_removals(f, &machine);
@@ -413,6 +456,8 @@ static void make_scheduler(struct run *r)
         .local_port_max = (uint16_t)mu_flags_int(f, "local_port_max"),
         .max_versions = 50,
         .max_running_deployments = (uint32_t)mu_flags_int(f, "max_running_deployments"),
+        .explain_registry = explain_app_store,
+        .explain_arg = r,
     };
     const struct scheduler_run_config cfg = {
         .host = r->host,

@@ -582,8 +582,8 @@ static void app_waiting_for(const struct scheduler *s,
         (void)mu_buf_printf(out, ", %" PRIu32 " to launch: ", a->launch.want);
         queue_waiting_for(s, a, now_ms, out);
     } else if (store_slow_ms(s, now_ms) > 0) {
-        (void)mu_buf_printf(out, ", the registry has not answered for %" PRIu64 " s",
-                            store_slow_ms(s, now_ms) / 1000);
+        mu_buf_puts(out, ", ");
+        store_put_slow(s, now_ms, out);
     }
 }
 
@@ -594,6 +594,9 @@ void deploy_waiting_for(const struct scheduler *s,
 {
     if (d->state == DEPLOYMENT_ENDING || d->current == 0) {
         (void)mu_buf_puts(out, "the registry");
+        if (store_slow_ms(s, now_ms) > 0) {
+            store_explain(s, out);
+        }
         return;
     }
     const struct mu_deployment_step *step = &d->plan.steps[d->current - 1];

@@ -352,6 +352,10 @@ void store_retry(struct scheduler *s);
 void store_on_slow_timer(struct scheduler *s);
 /* For how long the oldest commit has waited; 0: not for long. */
 uint64_t store_slow_ms(const struct scheduler *s, uint64_t now_ms);
+/* "the registry has not answered for 12 s: reason" */
+void store_put_slow(const struct scheduler *s, uint64_t now_ms, struct mu_buf *out);
+/* ": reason", as the registry gives it, or nothing. */
+void store_explain(const struct scheduler *s, struct mu_buf *out);
 /* Send records as one commit; the op is answered through it. */
 struct store_op *store_commit(struct scheduler *s, struct record_list *records);
 void store_committed(struct scheduler *s, uint64_t token, int status, const char *text);

@@ -201,8 +201,7 @@ void queue_waiting_for(const struct scheduler *s,
     } else if (!s->framework_stored) {
         (void)mu_buf_puts(out, "the registry is storing the framework id");
     } else if (store_slow_ms(s, now_ms) > 0) {
-        (void)mu_buf_printf(out, "the registry has not answered for %" PRIu64 " s",
-                            store_slow_ms(s, now_ms) / 1000);
+        store_put_slow(s, now_ms, out);
     } else if (s->launch_pause_ms > now_ms) {
         (void)mu_buf_puts(out, "the registry could not store the last launch");
     } else if (a->launch.refusal[0] != '\0') {

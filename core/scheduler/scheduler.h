@@ -37,6 +37,10 @@ struct scheduler_config {
     uint32_t max_running_deployments; /* 100 */
     uint64_t unknown_timeout_ms;      /* a task in TASK_UNKNOWN is given up after this; 0:
                                          SCHEDULER_UNKNOWN_TIMEOUT_MS */
+    /* Puts into out why the registry does not answer, for people; nothing when no reason
+     * is known. Called while a step or a query runs. May be NULL. */
+    void (*explain_registry)(void *arg, struct mu_buf *out);
+    void *explain_arg;
 };
 #define SCHEDULER_UNKNOWN_TIMEOUT_MS 75000u
 

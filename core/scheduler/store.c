@@ -11,10 +11,13 @@
  * not find. (core/master/recovery.c does the same.)
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "scheduler/internal.h"
+
+#define STORE_WHY_MAX 4096u
 
 static struct store_item *add(struct store_items *items, uint32_t kind)
 {
@@ -263,6 +266,26 @@ uint64_t store_slow_ms(const struct scheduler *s, uint64_t now_ms)
     return age_ms >= SCHED_STORE_SLOW_MS ? age_ms : 0;
 }
 
+void store_explain(const struct scheduler *s, struct mu_buf *out)
+{
+    struct mu_buf why;
+    mu_buf_init(&why, STORE_WHY_MAX);
+    if (s->cfg.explain_registry != NULL) {
+        s->cfg.explain_registry(s->cfg.explain_arg, &why);
+    }
+    if (why.len > 0) {
+        mu_buf_printf(out, ": %s", mu_buf_str(&why));
+    }
+    mu_buf_release(&why);
+}
+
+void store_put_slow(const struct scheduler *s, uint64_t now_ms, struct mu_buf *out)
+{
+    mu_buf_printf(out, "the registry has not answered for %" PRIu64 " s",
+                  store_slow_ms(s, now_ms) / 1000);
+    store_explain(s, out);
+}
+
 /* Everything that must be durable first waits without a limit: to act without the record
  * would be worse. So it is said. */
 void store_on_slow_timer(struct scheduler *s)
@@ -280,10 +303,14 @@ void store_on_slow_timer(struct scheduler *s)
     mu_list_foreach (n, &s->ops) {
         count++;
     }
+    struct mu_buf why;
+    mu_buf_init(&why, STORE_WHY_MAX);
+    store_explain(s, &why);
     emit_log(s, MU_WARN,
              "the registry has not answered: changes, launches, kills and "
-             "acknowledgements wait: for_ms=%llu commits=%zu",
-             (unsigned long long)age_ms, count);
+             "acknowledgements wait: for_ms=%llu commits=%zu%s",
+             (unsigned long long)age_ms, count, mu_buf_str(&why));
+    mu_buf_release(&why);
     uint64_t next = s->slow_pause_ms == 0 ? SCHED_STORE_SLOW_MS : s->slow_pause_ms * 2;
     s->slow_pause_ms = next < SCHED_STORE_TELL_MS ? next : SCHED_STORE_TELL_MS;
     timer_set(s, &s->slow_timer, later_ms(s->now.mono_ms, s->slow_pause_ms));

@@ -5,7 +5,7 @@
 
 #include "scheduler/internal.h"
 
-#define WAITING_TEXT_MAX 1024u
+#define WAITING_TEXT_MAX 8192u
 
 struct counts {
     uint32_t staged, running, healthy, unhealthy;
@@ -198,9 +198,11 @@ self_waiting_for(const struct scheduler *s, uint64_t now_ms, struct mu_buf *out)
         (void)mu_buf_puts(out, "an election: this master stands by");
     } else if (s->state == SCHED_LOADING) {
         (void)mu_buf_puts(out, "the registry, to load the apps");
+        store_explain(s, out);
     } else if (slow_ms > 0) {
         (void)mu_buf_printf(out, "the registry, which has not answered for %" PRIu64 " s",
                             slow_ms / 1000);
+        store_explain(s, out);
     } else if (s->link != LINK_SUBSCRIBED) {
         (void)mu_buf_puts(out, "a connection to a master");
     } else if (s->unheard_count > 0) {

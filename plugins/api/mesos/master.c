@@ -1,4 +1,4 @@
-/* The master's /state, /slaves and /frameworks. */
+/* The master's /state, /slaves, /frameworks and /registry. */
 #include "mesos.h"
 
 #include <stdio.h>
@@ -262,6 +262,24 @@ static void write_master(void *arg, const void *data)
     write_waiting(w, m->waiting_for);
 }
 
+/* ---- the registry ---- */
+
+static void write_store(void *arg, const void *data)
+{
+    struct mu_jw *w = arg;
+    const struct mu_registry_row *r = data;
+    mu_jw_key(w, r->store);
+    mu_jw_raw(w, r->details, r->details_len);
+}
+
+static void write_registry(struct writer *wr)
+{
+    mu_jw_key(&wr->w, "registry");
+    mu_jw_object_begin(&wr->w);
+    (void)wr->m->core->query(wr->m->core, MU_Q_REGISTRY, NULL, write_store, &wr->w);
+    mu_jw_object_end(&wr->w);
+}
+
 static void begin(struct writer *wr, const struct mso_route *r, struct mu_buf *out)
 {
     *wr = (struct writer){.m = r->mso};
@@ -298,11 +316,27 @@ void mso_on_master_state(void *arg,
     mso_write_build(&wr.w);
     (void)r->mso->core->query(r->mso->core, MU_Q_MASTER, NULL, write_master, &wr);
     mso_write_flags(r->mso, &wr.w);
+    write_registry(&wr);
     write_agents(&wr);
     write_frameworks(&wr, "frameworks", false);
     write_frameworks(&wr, "completed_frameworks", true);
     write_none(&wr.w, "orphan_tasks");
     write_none(&wr.w, "unregistered_frameworks");
+    mu_jw_object_end(&wr.w);
+    mso_reply_json(r->mso, x, req, &out);
+}
+
+/* Of this master's own part in it, whether it leads or not. */
+void mso_on_master_registry(void *arg,
+                            struct mu_http_exchange *x,
+                            const struct mu_http_request *req)
+{
+    const struct mso_route *r = arg;
+    struct mu_buf out;
+    struct writer wr;
+    begin(&wr, r, &out);
+    (void)r->mso->core->query(r->mso->core, MU_Q_MASTER, NULL, write_master, &wr);
+    write_registry(&wr);
     mu_jw_object_end(&wr.w);
     mso_reply_json(r->mso, x, req, &out);
 }

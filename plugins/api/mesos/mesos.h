@@ -96,6 +96,9 @@ void mso_on_redirect(void *arg,
 void mso_on_master_state(void *arg,
                          struct mu_http_exchange *x,
                          const struct mu_http_request *req);
+void mso_on_master_registry(void *arg,
+                            struct mu_http_exchange *x,
+                            const struct mu_http_request *req);
 void mso_on_master_slaves(void *arg,
                           struct mu_http_exchange *x,
                           const struct mu_http_request *req);

@@ -8,35 +8,39 @@
 static void take_unwell(void *arg, const void *row)
 {
     const struct mu_process_row *process = row;
-    const char **out = arg;
-    *out = process->unwell;
+    if (process->unwell != NULL) {
+        (void)mu_buf_puts(arg, process->unwell);
+    }
 }
 
 static void take_unwell_agent(void *arg, const void *row)
 {
     const struct mu_agent_row *agent = row;
-    const char **out = arg;
-    *out = agent->unwell;
+    if (agent->unwell != NULL) {
+        (void)mu_buf_puts(arg, agent->unwell);
+    }
 }
 
-/* 200 as long as it is of use to ask here: of the leader, and of a standby that knows the
- * leader; else 503 with the reason. An agent is well without a master, since its tasks
- * run on, but not when it can take none. */
+/* 200 as long as it is of use to ask here: of a leader that has recovered the registry,
+ * and of a standby that knows the leader; else 503 with the reason. An agent is well
+ * without a master, since its tasks run on, but not when it can take none. */
 void mso_on_health(void *arg,
                    struct mu_http_exchange *x,
                    const struct mu_http_request *req)
 {
     (void)req;
     const struct mso_route *r = arg;
-    const char *unwell = NULL;
+    struct mu_buf unwell; /* nothing: it is well */
+    mu_buf_init(&unwell, 8192);
     (void)r->mso->core->query(r->mso->core, r->is_agent ? MU_Q_LOCAL_AGENT : MU_Q_PROCESS,
                               NULL, r->is_agent ? take_unwell_agent : take_unwell,
                               &unwell);
-    if (unwell == NULL) {
+    if (unwell.len == 0) {
         r->mso->host->http_reply(x, 200, NULL, 0, NULL, 0);
     } else {
-        mso_reply_text(r->mso, x, 503, unwell);
+        mso_reply_text(r->mso, x, 503, mu_buf_str(&unwell));
     }
+    mu_buf_release(&unwell);
 }
 
 void mso_on_version(void *arg,

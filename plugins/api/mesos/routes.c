@@ -29,7 +29,7 @@ static const struct endpoint common[] = {
 static const struct endpoint of_master[] = {
     {"state", mso_on_master_state},   {"state.json", mso_on_master_state},
     {"slaves", mso_on_master_slaves}, {"frameworks", mso_on_master_frameworks},
-    {"redirect", mso_on_redirect},
+    {"redirect", mso_on_redirect},    {"registry", mso_on_master_registry},
 };
 static const struct endpoint of_agent[] = {
     {"state", mso_on_agent_state},

@@ -175,6 +175,48 @@ static void full_registry_refuses_the_agent_and_leads_on(void **state)
     kit_destroy(&k);
 }
 
+static void explain(void *arg, struct mu_buf *out)
+{
+    (void)arg;
+    mu_buf_puts(out, "1 of 3 answer");
+}
+
+static void with_a_reason(struct master_config *cfg)
+{
+    cfg->explain_registry = explain;
+}
+
+static void registry_that_does_not_answer_is_told_of_with_its_reason(void **state)
+{
+    (void)state;
+    struct kit k;
+    kit_create(&k, with_a_reason);
+    kit_elect(&k, 1);
+    assert_string_equal(kit_waiting_for(&k),
+                        "the registry to be recovered: 1 of 3 answer");
+    kit_recovered(&k, 0);
+    k.hold_commits = true;
+    kit_register(&k, "host1");
+    kit_wait(&k, 4000);
+    assert_string_equal(kit_waiting_for(&k), "");
+    assert_false(kit_logged(&k, "the registry has not answered"));
+    kit_register(&k, "host2");
+    kit_wait(&k, 1000);
+    assert_string_equal(kit_waiting_for(&k),
+                        "the registry, which does not answer: 1 of 3 answer");
+    assert_true(
+        kit_logged(&k, "for_ms=5000 commits=2 first=" MASTER_ID "-S0: 1 of 3 answer"));
+    kit_wait(&k, 120000);
+    assert_true(kit_logged(&k, "for_ms=80000 ")); /* again, but ever more seldom */
+    assert_false(kit_logged(&k, "for_ms=85000 "));
+    kit_commit(&k, 0);
+    assert_true(kit_logged(&k, "the registry answers again: after_ms=125000"));
+    assert_string_equal(kit_waiting_for(&k), "");
+    kit_commit(&k, 0);
+    assert_true(kit_agent(&k, MASTER_ID "-S1").found);
+    kit_destroy(&k);
+}
+
 static void agents_of_the_registry_are_waited_for(void **state)
 {
     (void)state;
@@ -266,6 +308,7 @@ int main(void)
         cmocka_unit_test(failed_recovery_leads_back_to_standby),
         cmocka_unit_test(fenced_commit_ends_the_reign),
         cmocka_unit_test(full_registry_refuses_the_agent_and_leads_on),
+        cmocka_unit_test(registry_that_does_not_answer_is_told_of_with_its_reason),
         cmocka_unit_test(agents_of_the_registry_are_waited_for),
         cmocka_unit_test(an_end_while_nobody_led_is_told_in_the_agents_own_words),
         cmocka_unit_test(leader_is_shown_until_another_is_known),

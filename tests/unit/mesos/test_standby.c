@@ -130,6 +130,33 @@ static void health_says_whether_it_is_of_use_to_ask(void **state)
     world_close(w);
 }
 
+static void every_master_says_how_its_registry_is(void **state)
+{
+    (void)state;
+    static const struct mu_registry_row stores[] = {
+        {.store = "master",
+         .plugin = "x",
+         .details = "{\"role\":\"following\"}",
+         .details_len = 20},
+        {.store = "apps", .plugin = "x", .details = "{}", .details_len = 2},
+    };
+    static const char *const targets[] = {"/registry", "/master/registry", "/state"};
+    for (size_t i = 0; i < MU_COUNT_OF(targets); i++) {
+        bool leads = strcmp(targets[i], "/state") == 0;
+        struct world *w = master(leads, leads ? &us : &them);
+        w->stores = (struct world_rows){stores, MU_COUNT_OF(stores), sizeof(stores[0])};
+        json_t *s = world_get(w, targets[i]);
+        const json_t *registry = json_object_get(s, "registry");
+        const json_t *store = json_object_get(registry, "master");
+        assert_string_equal(json_string_value(json_object_get(store, "role")),
+                            "following");
+        assert_int_equal(json_object_size(registry), 2);
+        assert_string_equal(json_string_value(json_object_get(s, "id")), "m-us");
+        json_decref(s);
+        world_close(w);
+    }
+}
+
 /* Another system may write a leader without a name; addresses have brackets. */
 static void leader_without_a_name_is_named_by_address(void **state)
 {
@@ -288,6 +315,7 @@ int main(void)
         cmocka_unit_test(without_a_leader_clients_are_asked_to_come_again),
         cmocka_unit_test(every_master_answers_of_itself),
         cmocka_unit_test(health_says_whether_it_is_of_use_to_ask),
+        cmocka_unit_test(every_master_says_how_its_registry_is),
         cmocka_unit_test(leader_without_a_name_is_named_by_address),
         cmocka_unit_test(leader_says_who_leads_and_since_when),
         cmocka_unit_test(agents_that_are_not_back_are_told_apart),

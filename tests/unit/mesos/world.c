@@ -115,9 +115,19 @@ static int core_query(
     case MU_Q_MASTER:
         cb(arg, &w->master);
         return 1;
-    case MU_Q_PROCESS:
-        cb(arg, &w->process);
+    case MU_Q_PROCESS: {
+        /* rows are lent for the callback */
+        struct mu_process_row row = w->process;
+        mu_auto_free char *unwell = mu_xstrdup(row.unwell);
+        row.unwell = unwell;
+        cb(arg, &row);
+        if (unwell != NULL) {
+            memset(unwell, '?', strlen(unwell));
+        }
         return 1;
+    }
+    case MU_Q_REGISTRY:
+        return show(&w->stores, cb, arg);
     case MU_Q_LOCAL_AGENT:
         cb(arg, &w->local_agent);
         return 1;

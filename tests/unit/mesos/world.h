@@ -46,6 +46,7 @@ struct world {
     struct mu_process_row process;
     struct mu_agent_row local_agent;
     struct world_rows agents, frameworks, tasks; /* tasks: of every framework */
+    struct world_rows stores;                    /* of the registry */
     size_t task_queries;
     struct world_answer answer;
     mu_cb timer_cb; /* the one of a stop */

@@ -689,11 +689,19 @@ static void silent_registry_is_told_of(void **state)
     world_close(&w);
 }
 
+static void explain(void *arg, struct mu_buf *out)
+{
+    (void)arg;
+    (void)mu_buf_puts(out, "1 of 3 answer");
+}
+
 static void launch_that_waits_for_the_registry_says_so(void **state)
 {
     (void)state;
     struct world w;
     world_open(&w);
+    w.cfg.explain_registry = explain;
+    world_crash(&w);
     world_put(&w, version("/a", 3, "v1"));
     w.hold_commits = true;
     world_commit_one(&w, 0); /* the change; the launches are not stored */
@@ -701,7 +709,7 @@ static void launch_that_waits_for_the_registry_says_so(void **state)
     world_run(&w);
     world_advance(&w, 7000);
     const char *text = view_deployment(&w).waiting_for;
-    if (strstr(text, "the registry has not answered for 7 s") == NULL) {
+    if (strstr(text, "the registry has not answered for 7 s: 1 of 3 answer") == NULL) {
         fail_msg("%s", text);
     }
     w.hold_commits = false;
