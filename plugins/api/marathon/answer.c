@@ -8,6 +8,7 @@
 #include <muster/time.h>
 
 #include "hops.h"
+#include "query.h"
 
 enum { ERROR_BODY_MAX = 256 * 1024 };
 
@@ -150,17 +151,27 @@ void mrt_answer_not_json(struct mrt *m,
     mu_buf_release(&body);
 }
 
-static const char *not_ready_text(int code)
+void mrt_not_ready_text(struct mrt *m, int code, struct mu_buf *out)
 {
     switch (code) {
     case MU_E_NOT_LEADER:
-        return "This master does not lead at the moment. Please try again.";
-    case MU_E_UNAVAILABLE:
-        return "The leader is still loading its state. Please try again.";
+        mu_buf_puts(out, "This master does not lead at the moment. Please try again.");
+        break;
+    case MU_E_UNAVAILABLE: {
+        struct mu_buf why;
+        mu_buf_init(&why, 4096);
+        mrt_registry_why(m, &why);
+        mu_buf_printf(out, "The leader is still loading its state%s%s. Please try again.",
+                      why.len > 0 ? ": " : "", mu_buf_str(&why));
+        mu_buf_release(&why);
+        break;
+    }
     case MU_E_UNSUPPORTED:
-        return "This process runs no app scheduler.";
+        mu_buf_puts(out, "This process runs no app scheduler.");
+        break;
     default:
-        return mu_strerror(code);
+        mu_buf_puts(out, mu_strerror(code));
+        break;
     }
 }
 
@@ -183,8 +194,12 @@ void mrt_answer_retry(struct mrt *m, struct mu_http_exchange *x, const char *tex
 
 void mrt_answer_not_ready(struct mrt *m, struct mu_http_exchange *x, int code)
 {
-    retry_later(m, x, not_ready_text(code),
+    struct mu_buf text;
+    mu_buf_init(&text, 8192);
+    mrt_not_ready_text(m, code, &text);
+    retry_later(m, x, mu_buf_str(&text),
                 mrt_hops_was_passed(m->host->http_request_of(x)));
+    mu_buf_release(&text);
 }
 
 static void answer_conflict(struct mrt *m,

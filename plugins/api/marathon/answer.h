@@ -50,6 +50,9 @@ void mrt_answer_not_json(struct mrt *m,
                          const struct mu_error *err);
 /* 503 with Retry-After. */
 void mrt_answer_retry(struct mrt *m, struct mu_http_exchange *x, const char *text);
+/* The text of mrt_answer_not_ready; of a leader that loads its state, with what its
+ * registry waits for. */
+void mrt_not_ready_text(struct mrt *m, int code, struct mu_buf *out);
 /* The same for a negative code of mrt_ready or of a query: nothing has been done, so a
  * master that has passed the request on may send it to another one (hops.h). */
 void mrt_answer_not_ready(struct mrt *m, struct mu_http_exchange *x, int code);

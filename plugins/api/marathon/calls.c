@@ -30,6 +30,79 @@ static void free_call(struct mrt_call *c)
     free(c);
 }
 
+/* ---- clients that have waited too long ---- */
+
+static void arm(struct mrt *m);
+
+static void answer_late(struct mrt_call *c, const char *why)
+{
+    struct mrt *m = c->rq.m;
+    struct mu_http_exchange *x = c->rq.x;
+    struct mu_buf text;
+    mu_buf_init(&text, 8192);
+    if (c->submitted) {
+        mu_buf_printf(
+            &text,
+            "The change has not been stored within %d s: %s. Whether it will be "
+            "is not known: look before you ask again.",
+            MRT_CALL_WAIT_MS / 1000, why);
+        c->rq.x = NULL; /* the core's answer is nobody's any more */
+        c->rq.http = NULL;
+    } else {
+        mu_buf_printf(&text,
+                      "The change was not made: changes before it have not been stored: "
+                      "%s. Please try again.",
+                      why);
+        unlink_call(c);
+        free_call(c);
+    }
+    m->host->http_on_close(x, NULL, NULL);
+    mrt_answer_retry(m, x, mu_buf_str(&text));
+    mu_buf_release(&text);
+}
+
+static void on_late(void *arg)
+{
+    struct mrt *m = arg;
+    struct mu_buf why;
+    uint64_t now_ms = m->host->now_ms(m->host);
+    m->call_timer = NULL;
+    mu_buf_init(&why, 4096);
+    mrt_registry_why(m, &why);
+    if (why.len == 0) {
+        mu_buf_puts(&why, "the registry has not answered");
+    }
+    struct mrt_call *next;
+    for (struct mrt_call *c = m->calls; c != NULL; c = next) {
+        next = c->next;
+        if (c->rq.x != NULL && now_ms - c->began_ms >= MRT_CALL_WAIT_MS) {
+            answer_late(c, mu_buf_str(&why));
+        }
+    }
+    mu_buf_release(&why);
+    arm(m);
+}
+
+/* For the oldest call whose client waits; they are in order. */
+static void arm(struct mrt *m)
+{
+    const struct mrt_call *c = m->calls;
+    while (c != NULL && c->rq.x == NULL) {
+        c = c->next;
+    }
+    if (c == NULL || m->stopping) {
+        m->host->timer_cancel(m->host, m->call_timer);
+        m->call_timer = NULL;
+    } else if (m->call_timer == NULL) {
+        uint64_t due_ms = c->began_ms + MRT_CALL_WAIT_MS;
+        uint64_t now_ms = m->host->now_ms(m->host);
+        m->call_timer = m->host->timer_start(
+            m->host, due_ms > now_ms ? due_ms - now_ms : 0, on_late, m);
+    }
+}
+
+/* ---- one after the other ---- */
+
 /* Let the first in the list run, and the next ones as long as they end at once. If this
  * process leads no more they begin anew, as requests to a standby. */
 static void pump(struct mrt *m)
@@ -50,6 +123,7 @@ static void pump(struct mrt *m)
         }
     }
     m->pumping = false;
+    arm(m);
     mrt_maybe_stopped(m);
 }
 
@@ -63,6 +137,8 @@ static void on_client_gone(void *arg)
         unlink_call(c);
         free_call(c);
         pump(m);
+    } else {
+        arm(m);
     }
 }
 
@@ -76,6 +152,7 @@ void mrt_call_begin(const struct mrt_request *rq, void (*run)(struct mrt_call *c
     struct mrt_call *c = MRT_NEW(struct mrt_call);
     c->rq = *rq;
     c->run = run;
+    c->began_ms = m->host->now_ms(m->host);
     c->status = 200;
     mu_buf_init(&c->body, 64 * 1024 * 1024);
     struct mrt_call **at = &m->calls;
@@ -214,4 +291,5 @@ void mrt_calls_stop(struct mrt *m)
         mrt_answer_not_ready(m, c->rq.x, MU_E_NOT_LEADER);
         free_call(c);
     }
+    arm(m);
 }

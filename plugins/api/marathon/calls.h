@@ -4,7 +4,12 @@
  * the state, judges the request and either submits a command or answers at once. So a
  * partial update is always laid over the newest accepted definition, and two clients that
  * change the same app cannot lose each other's change. A client that goes away while its
- * call waits takes the call with it; once a command is submitted it stands. */
+ * call waits takes the call with it; once a command is submitted it stands.
+ *
+ * No client waits for ever: after MRT_CALL_WAIT_MS it is answered 503 with what the
+ * registry says it waits for. A call that only waited is dropped then, and its client
+ * told that nothing was changed; of one that was submitted nobody knows, and its client
+ * is told that. */
 #ifndef MRT_CALLS_H
 #define MRT_CALLS_H
 
@@ -16,6 +21,7 @@ struct mrt_call {
     struct mrt_request rq; /* rq.x NULL: the client is gone (then rq.http is dead too) */
     void (*run)(struct mrt_call *c);
     bool submitted;
+    uint64_t began_ms;
     void (*done)(struct mrt_call *c, const struct mu_command_result *r);
     /* For done: what run has found out. */
     int status;
@@ -23,7 +29,7 @@ struct mrt_call {
     struct mu_buf body;
 };
 
-enum { MRT_CALLS_MAX = 500 };
+enum { MRT_CALLS_MAX = 500, MRT_CALL_WAIT_MS = 10000 };
 
 /* Queue a request as a call; its exchange is answered by the call from now on. */
 void mrt_call_begin(const struct mrt_request *rq, void (*run)(struct mrt_call *c));
@@ -46,7 +52,7 @@ struct mrt_body *mrt_call_body(struct mrt_call *c);
 bool mrt_call_app_exists(struct mrt_call *c);
 /* done: answers c->status (0: 200) with version and deployment id, and c->location. */
 void mrt_call_answer_result(struct mrt_call *c, const struct mu_command_result *r);
-/* At stop: those that only wait are answered 503. */
+/* At stop: those that only wait are answered 503, the others when the core answers. */
 void mrt_calls_stop(struct mrt *m);
 
 #endif

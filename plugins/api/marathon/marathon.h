@@ -35,6 +35,7 @@ struct mrt {
     struct mrt_binding *bindings; /* of routes, one per pattern */
     struct mrt_call *calls;       /* in order; the first one runs */
     size_t call_count;
+    struct mu_timer *call_timer; /* the first client that has waited too long */
     bool pumping;
     struct mrt_pages *pages;
     size_t pages_count;

@@ -208,3 +208,16 @@ bool mrt_find_leader(struct mrt *m, struct mrt_leader *out)
     }
     return out->target[0] != '\0';
 }
+
+static void on_registry(void *arg, const void *row)
+{
+    const struct mu_registry_row *r = row;
+    if (r->waiting_for != NULL) {
+        (void)mu_buf_puts(arg, r->waiting_for);
+    }
+}
+
+void mrt_registry_why(struct mrt *m, struct mu_buf *out)
+{
+    (void)m->core->query(m->core, MU_Q_REGISTRY, "apps", on_registry, out);
+}

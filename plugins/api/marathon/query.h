@@ -26,6 +26,9 @@ int mrt_find_apps_at(struct mrt *m,
                      struct mrt_apps *out);
 void mrt_apps_add(struct mrt_apps *a, const struct mu_app *app);
 void mrt_apps_release(struct mrt_apps *a);
+/* Why the registry of the apps does not answer, as it says; nothing when it knows of no
+ * reason. */
+void mrt_registry_why(struct mrt *m, struct mu_buf *out);
 /* Is id below the group path? */
 bool mrt_is_below(const char *id, const char *path);
 

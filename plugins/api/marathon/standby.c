@@ -312,7 +312,11 @@ static bool try_now(struct mrt_passage *p, const struct situation *s)
 static void give_up(struct mrt_passage *p, const struct situation *s)
 {
     if (s->code == MU_E_UNAVAILABLE) {
-        refuse(p, 503, "The leader is still loading its state. Please try again.");
+        struct mu_buf text;
+        mu_buf_init(&text, 8192);
+        mrt_not_ready_text(p->rq.m, s->code, &text);
+        refuse(p, 503, mu_buf_str(&text));
+        mu_buf_release(&text);
     } else if (p->why != NULL) {
         refuse(p, 503, p->why);
     } else {

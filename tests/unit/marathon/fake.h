@@ -104,6 +104,7 @@ struct fake {
     bool stopped;
     /* the core's state, for tests to change */
     bool leads, recovered;
+    const char *registry_why;       /* it does not answer; NULL: it does */
     const char *role, *leader_host; /* of another master; NULL: none */
     const char *leader_ip;
     bool leader_is_foreign; /* another system's: it names no port of Marathon's */

@@ -203,6 +203,15 @@ static int query_self(struct fake *f, uint32_t type, mu_row_cb cb, void *arg)
     case MU_Q_PROCESS:
         cb(arg, &process);
         return 1;
+    case MU_Q_REGISTRY: {
+        const struct mu_registry_row row = {.store = "apps",
+                                            .plugin = "fake",
+                                            .waiting_for = f->registry_why,
+                                            .details = "{}",
+                                            .details_len = 2};
+        cb(arg, &row);
+        return 1;
+    }
     default:
         assert_int_equal(type, MU_Q_FLAGS);
         for (size_t i = 0; i < 3; i++) {

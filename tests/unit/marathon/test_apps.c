@@ -286,6 +286,43 @@ static void clients_that_leave_take_only_waiting_changes_with_them(void **state)
     fake_close(f);
 }
 
+static void clients_do_not_wait_for_ever(void **state)
+{
+    (void)state;
+    struct fake *f = fake_open(NULL);
+    fake_add_app(f, "{\"id\":\"a\",\"cmd\":\"x\"}");
+    struct mu_http_exchange *x = fake_ask(f, "PUT", "/v2/apps/a", "{\"instances\":2}");
+    fake_advance(f, 4000);
+    struct mu_http_exchange *y = fake_ask(f, "PUT", "/v2/apps/a", "{\"instances\":3}");
+    struct mu_http_exchange *gone = fake_ask(f, "DELETE", "/v2/apps/a", NULL);
+    fake_hang_up(gone);
+    f->registry_why = "1 of 3 answer";
+    fake_advance(f, 5999);
+    assert_int_equal(x->status, 0);
+    fake_advance(f, 1);
+    fake_expect_answer(
+        x, 503,
+        "{\"message\":\"The change has not been stored within 10 s: 1 of 3 "
+        "answer. Whether it will be is not known: look before you ask "
+        "again.\"}");
+    assert_string_equal(fake_header(x, "Retry-After"), "1");
+    assert_int_equal(y->status, 0);
+    f->registry_why = NULL;
+    fake_advance(f, 4000);
+    fake_expect_answer(y, 503,
+                       "{\"message\":\"The change was not made: changes before it have "
+                       "not been stored: the registry has not answered. Please try "
+                       "again.\"}");
+    struct mu_http_exchange *z = fake_ask(f, "PUT", "/v2/apps/a", "{\"instances\":4}");
+    fake_succeed(f); /* the first one is made, as nobody was told that it was not */
+    assert_int_equal(f->apps[0].app->instances, 2);
+    assert_int_equal(fake_command(f)->apps[0]->instances, 4); /* the second one is not */
+    fake_succeed(f);
+    assert_int_equal(z->status, 200);
+    assert_null(f->commands);
+    fake_close(f);
+}
+
 static void waiting_changes_wait_on_when_the_leadership_goes(void **state)
 {
     (void)state;
@@ -585,6 +622,7 @@ int main(void)
         cmocka_unit_test(what_get_answers_can_be_put_back),
         cmocka_unit_test(changes_wait_for_each_other),
         cmocka_unit_test(clients_that_leave_take_only_waiting_changes_with_them),
+        cmocka_unit_test(clients_do_not_wait_for_ever),
         cmocka_unit_test(waiting_changes_wait_on_when_the_leadership_goes),
         cmocka_unit_test(too_many_waiting_changes_are_refused),
         cmocka_unit_test(many_updates_are_one_deployment),

@@ -259,6 +259,12 @@ static void standbys_and_loading_leaders_ask_to_come_again(void **state)
         fake_expect_answer(
             x, 503,
             "{\"message\":\"The leader is still loading its state. Please try again.\"}");
+        f->registry_why = "1 of 3 answer";
+        x = fake_ask(f, cases[i].method, cases[i].path, cases[i].body);
+        fake_expect_answer(x, 503,
+                           "{\"message\":\"The leader is still loading its state: 1 of 3 "
+                           "answer. Please try again.\"}");
+        f->registry_why = NULL;
         f->recovered = true;
     }
     f->leads = false;
