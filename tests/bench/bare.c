@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,17 +18,26 @@
 
 #define SAMPLES_MAX 100000u
 #define RECORD_BYTES (RATE_VALUE_BYTES + 64) /* with key and frame */
-#define TRIPS_SHARE 0.2                      /* of the time: they are quick */
+#define TRIPS_SHARE 0.1                      /* of the time: they are quick */
+#define PEERS 2
+#define JUST_ECHO 'e'
+#define SYNC_FIRST 's'
 
 struct samples {
     uint32_t ns[SAMPLES_MAX];
     size_t count;
 };
 
-struct bare {
-    int file, echo;
+struct peer {
+    int fd;
     pid_t child;
-    struct samples disk, trip;
+    uint64_t owes; /* echoes that have not come */
+};
+
+struct bare {
+    int file;
+    struct peer peers[PEERS];
+    struct samples disk, trip, quorum;
 };
 
 static void set_nodelay(int fd)
@@ -36,18 +46,43 @@ static void set_nodelay(int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 }
 
-static void echo(int listener)
+static int make_file(const char *dir, unsigned number)
 {
-    char c[RATE_VALUE_BYTES];
-    ssize_t n;
+    mu_auto_free char *path = mu_xasprintf("%s/bare-%u", dir, number);
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        rate_die(path, "cannot be made");
+    }
+    return fd;
+}
+
+static void sync_record(int file)
+{
+    static const char record[RECORD_BYTES];
+    if (write(file, record, sizeof(record)) != (ssize_t)sizeof(record) ||
+        fdatasync(file) < 0) {
+        rate_die("bare file", "cannot be written");
+    }
+}
+
+/* A message begins with what to do before it is sent back. */
+__attribute__((noreturn)) static void echo(int listener, int file)
+{
+    char message[RATE_VALUE_BYTES];
     int fd = accept(listener, NULL, NULL);
     set_nodelay(fd);
-    while ((n = read(fd, c, sizeof(c))) > 0 && write(fd, c, (size_t)n) == n) {
+    while (recv(fd, message, sizeof(message), MSG_WAITALL) == (ssize_t)sizeof(message)) {
+        if (message[0] == SYNC_FIRST) {
+            sync_record(file);
+        }
+        if (write(fd, message, sizeof(message)) != (ssize_t)sizeof(message)) {
+            break;
+        }
     }
     _exit(0);
 }
 
-static void open_echo(struct bare *b)
+static void open_peer(struct peer *p, int file)
 {
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in a = {.sin_family = AF_INET,
@@ -57,46 +92,81 @@ static void open_echo(struct bare *b)
         getsockname(listener, (struct sockaddr *)&a, &len) < 0) {
         rate_die("loopback", "no socket");
     }
-    b->child = fork();
-    if (b->child == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* or the end of the stream ends it */
-        echo(listener);
+    pid_t parent = getpid();
+    p->child = fork();
+    if (p->child == 0) {
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent) {
+            _exit(1);
+        }
+        echo(listener, file);
     }
-    b->echo = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (b->child < 0 || connect(b->echo, (struct sockaddr *)&a, len) < 0) {
+    p->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (p->child < 0 || connect(p->fd, (struct sockaddr *)&a, len) < 0) {
         rate_die("loopback", "no connection");
     }
-    set_nodelay(b->echo);
+    set_nodelay(p->fd);
     (void)close(listener);
 }
 
 struct bare *bare_open(const char *dir)
 {
     struct bare *b = MU_NEW(struct bare);
-    mu_auto_free char *path = mu_xasprintf("%s/bare", dir);
-    b->file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (b->file < 0) {
-        rate_die(path, "cannot be made");
+    for (unsigned i = 0; i < PEERS; i++) {
+        int file = make_file(dir, i + 1);
+        open_peer(&b->peers[i], file);
+        (void)close(file); /* the child's */
     }
-    open_echo(b);
+    b->file = make_file(dir, 0);
     return b;
 }
 
-static void sync_record(struct bare *b)
+static void tell(struct peer *p, char what)
 {
-    static const char record[RECORD_BYTES];
-    if (write(b->file, record, sizeof(record)) != (ssize_t)sizeof(record) ||
-        fdatasync(b->file) < 0) {
-        rate_die("bare file", "cannot be written");
+    char message[RATE_VALUE_BYTES] = {what};
+    if (write(p->fd, message, sizeof(message)) != (ssize_t)sizeof(message)) {
+        rate_die("loopback", "the connection has ended");
     }
+    p->owes++;
 }
 
-static void make_trip(struct bare *b)
+static void hear(struct peer *p)
 {
-    char c[RATE_VALUE_BYTES] = "";
-    if (write(b->echo, c, sizeof(c)) != (ssize_t)sizeof(c) ||
-        recv(b->echo, c, sizeof(c), MSG_WAITALL) != (ssize_t)sizeof(c)) {
+    char message[RATE_VALUE_BYTES];
+    if (recv(p->fd, message, sizeof(message), MSG_WAITALL) != (ssize_t)sizeof(message)) {
         rate_die("loopback", "the connection has ended");
+    }
+    p->owes--;
+}
+
+static void do_disk(struct bare *b)
+{
+    sync_record(b->file);
+}
+
+static void do_trip(struct bare *b)
+{
+    tell(&b->peers[0], JUST_ECHO);
+    hear(&b->peers[0]);
+}
+
+/* The other one may be behind; it answers in order. */
+static void do_quorum(struct bare *b)
+{
+    for (unsigned i = 0; i < PEERS; i++) {
+        tell(&b->peers[i], SYNC_FIRST);
+    }
+    sync_record(b->file);
+    while (b->peers[0].owes > 0 && b->peers[1].owes > 0) {
+        struct pollfd fds[PEERS];
+        for (unsigned i = 0; i < PEERS; i++) {
+            fds[i] = (struct pollfd){.fd = b->peers[i].fd, .events = POLLIN};
+        }
+        (void)poll(fds, PEERS, -1);
+        for (unsigned i = 0; i < PEERS; i++) {
+            if (fds[i].revents != 0) {
+                hear(&b->peers[i]);
+            }
+        }
     }
 }
 
@@ -114,20 +184,32 @@ sample(struct bare *b, struct samples *s, void (*act)(struct bare *b), double se
 
 void bare_sample(struct bare *b, double seconds)
 {
-    sample(b, &b->trip, make_trip, seconds * TRIPS_SHARE);
-    sample(b, &b->disk, sync_record, seconds * (1 - TRIPS_SHARE));
+    sample(b, &b->trip, do_trip, seconds * TRIPS_SHARE);
+    sample(b, &b->disk, do_disk, seconds * (1 - TRIPS_SHARE) / 2);
+    sample(b, &b->quorum, do_quorum, seconds * (1 - TRIPS_SHARE) / 2);
+    for (unsigned i = 0; i < PEERS; i++) {
+        while (b->peers[i].owes > 0) {
+            hear(&b->peers[i]);
+        }
+    }
 }
 
-void bare_medians(struct bare *b, double *out_disk_us, double *out_trip_us)
+struct bare_medians bare_medians(struct bare *b)
 {
-    *out_disk_us = rate_median_us(b->disk.ns, b->disk.count);
-    *out_trip_us = rate_median_us(b->trip.ns, b->trip.count);
+    return (struct bare_medians){.disk = rate_median_us(b->disk.ns, b->disk.count),
+                                 .trip = rate_median_us(b->trip.ns, b->trip.count),
+                                 .quorum = rate_median_us(b->quorum.ns, b->quorum.count)};
 }
 
 void bare_close(struct bare *b)
 {
     (void)close(b->file);
-    (void)close(b->echo); /* ends the child */
-    (void)waitpid(b->child, NULL, 0);
+    for (unsigned i = 0; i < PEERS; i++) {
+        (void)close(b->peers[i].fd); /* ends the child */
+    }
+    for (unsigned i = 0; i < PEERS; i++) {
+        (void)kill(b->peers[i].child, SIGKILL); /* it may have inherited the other's */
+        (void)waitpid(b->peers[i].child, NULL, 0);
+    }
     free(b);
 }

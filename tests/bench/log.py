@@ -42,14 +42,14 @@ class Runs:
 
     def add(self, name, lines, goals=False, trips=1):
         """Lines as rate_run_all prints them; trips: round trips that no such log can do without."""
-        disk, trip = lines[0][4:]
+        disk, trip, quorum = lines[0][4:]
         bare = disk + trips * trip
         what = f"fdatasync {disk:.0f} us" + (f" + round trip {trip:.0f} us" if trips else "")
         self.by_name[name] = {int(line[0]): line[1:3] for line in lines}
-        for width, rate, us, p99, _, _ in lines:
+        for width, rate, us, p99, *_ in lines:
             if width == 1:
                 self.table.row(f"{name}, one at a time", f"{us:.0f} us (p99 {p99:.0f})", f"< {ALONE_GOAL * bare:.0f} us" if goals else "",
-                               f"{us / bare:.2f} x bare ({what})")
+                               f"{us / bare:.2f} x bare ({what})" + (f", {us / quorum:.2f} x a bare write to three ({quorum:.0f} us)" if trips else ""))
             else:
                 self.table.row(f"{name}, {width:.0f} in flight", f"{rate:.0f} /s", f"> {MANY_GOAL} /s" if goals and width == MANY else "",
                                f"{rate * bare / 1e6:.1f} x bare alone ({1e6 / bare:.0f} /s)")
@@ -59,9 +59,8 @@ class Runs:
             return
         a, b = self.by_name[ours], self.by_name[other]
         for width in a:
-            ratio = b[width][1] / a[width][1] if width == 1 else a[width][0] / b[width][0]
-            what = "one at a time, times as quick as" if width == 1 else f"{width} in flight, times the rate of"
-            self.table.row(f"replicated log, {what} {other.split(',')[0]}", f"{ratio:.2f} x", "> 1 x")
+            what, ratio = ("one at a time", b[width][1] / a[width][1]) if width == 1 else (f"{width} in flight", a[width][0] / b[width][0])
+            self.table.row(f"3 replicas to {other.split(',')[0]}, {what}", f"{ratio:.2f} x as {'quick' if width == 1 else 'many'}", "> 1 x")
 
 
 def measure_etcd(runs):
@@ -96,7 +95,7 @@ def recovery(table, quick):
             note = f"file {size / 1e6:.0f} MB, {size / count:.0f} bytes per entry"
             if step == "overwrite":
                 note += f"; was {longest / 1e6:.0f} MB, by {written:.0f} more writes, before"
-            table.row(f"start of a replica with {count} entries, {what}", f"{ms / 1000:.2f} s, {kb / 1000:.0f} MB", "", note)
+            table.row(f"start with {count} entries, {what}", f"{ms / 1000:.2f} s, {kb / 1000:.0f} MB", "", note)
 
 
 def run(table, quick):
@@ -116,6 +115,9 @@ def run(table, quick):
         for other in filter(None, others):
             runs.compare(ours, other)
     recovery(table, quick)
+    load = os.getloadavg()[0]
+    table.row("load average behind this section", f"{load:.1f}", "",
+              "more than the processors: compare the three, not with what is bare" if load > os.cpu_count() else "")
 
 
 def inside(seconds):

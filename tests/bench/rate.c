@@ -12,8 +12,8 @@
 #include "base/alloc.h"
 
 #define SAMPLES_MAX 100000u
-#define WARM_WIDTH 100u    /* before all, unprinted: connections, compilers */
-#define TURN_SECONDS 0.025 /* of one at a time, then of the bare ones */
+#define WARM_WIDTH 100u   /* before all, unprinted: connections, compilers */
+#define TURN_SECONDS 0.04 /* of one at a time, then of the bare ones */
 
 uint64_t rate_now_ns(void)
 {
@@ -97,18 +97,17 @@ static void run_for(struct rate *r, double seconds, rate_run_cb run, void *arg)
 static void
 run_alone(struct rate *r, double seconds, struct bare *bare, rate_run_cb run, void *arg)
 {
-    double disk, trip;
     begin(r, 1);
     uint64_t end = rate_now_ns() + (uint64_t)(seconds * 1e9);
     while (rate_now_ns() < end) {
         bare_sample(bare, TURN_SECONDS);
         run_for(r, TURN_SECONDS, run, arg);
     }
-    bare_medians(bare, &disk, &trip);
+    struct bare_medians b = bare_medians(bare);
     double us = rate_median_us(r->samples, r->sample_count);
     double p99 = (double)r->samples[r->sample_count * 99 / 100] / 1000.0;
-    printf("1 %.0f %.1f %.1f %.1f %.1f\n", (double)r->done * 1e9 / (double)r->took_ns, us,
-           p99, disk, trip);
+    printf("1 %.0f %.1f %.1f %.1f %.1f %.1f\n",
+           (double)r->done * 1e9 / (double)r->took_ns, us, p99, b.disk, b.trip, b.quorum);
 }
 
 void rate_run_all(
@@ -122,7 +121,7 @@ void rate_run_all(
         begin(r, widths[i]);
         run_for(r, seconds, run, arg);
         double rate = (double)r->done * 1e9 / (double)r->took_ns;
-        printf("%u %.0f %.1f 0 0 0\n", widths[i], rate, 1e6 / rate);
+        printf("%u %.0f %.1f 0 0 0 0\n", widths[i], rate, 1e6 / rate);
     }
     (void)fflush(stdout);
 }

@@ -37,10 +37,10 @@ bool rate_done(struct rate *r, uint64_t sent_ns);
 /* All that was asked for is done. */
 bool rate_is_over(const struct rate *r);
 /* Warm up, then 1, 10, 100 and 1,000 writes on their way, each for that long; prints
- * "WIDTH WRITES_PER_SECOND MICROSECONDS P99 FDATASYNC ROUND_TRIP" for each. Of one at a
- * time these are medians, and the bare ones were taken in turns with it, many times a
- * second: a machine with other work, too, has not the same disk all the time. Else it is
- * the time by the rate, and zeros. */
+ * "WIDTH WRITES_PER_SECOND MICROSECONDS P99 FDATASYNC ROUND_TRIP QUORUM" for each. Of one
+ * at a time these are medians, and the bare ones were taken in turns with it, many times
+ * a second: a machine with other work, too, has not the same disk all the time. Else it
+ * is the time by the rate, and zeros. */
 void rate_run_all(
     struct rate *r, double seconds, struct bare *bare, rate_run_cb run, void *arg);
 /* The median in microseconds; sorts. */
