@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "replicated_log/survey.h"
 
 uint64_t world_rand(struct world *w, uint64_t low, uint64_t high)
 {
@@ -299,6 +300,7 @@ void world_list(struct world *w, size_t k, bool is_listed)
 struct replay {
     struct world *w;
     size_t k, count;
+    struct rlog_survey survey; /* stricter: what a machine has written is good for it */
 };
 
 static void on_entry(void *arg, const void *data, size_t len)
@@ -308,6 +310,7 @@ static void on_entry(void *arg, const void *data, size_t len)
     if (paxos_replay(r->w->nodes[r->k].p, data, len, &err) < 0) {
         world_fail(r->w, "the journal of %zu: entry %zu: %s", r->k, r->count, err.text);
     }
+    rlog_survey_add(&r->survey, r->count, data, len);
     r->count++;
 }
 
@@ -317,7 +320,13 @@ static bool replay(struct world *w, size_t k)
     struct node *n = &w->nodes[k];
     struct replay r = {.w = w, .k = k};
     struct mu_error err;
+    rlog_survey_init(&r.survey);
     int rc = disk_read(&n->disk, on_entry, &r, &err);
+    if (r.survey.status < 0) {
+        world_fail(w, "the journal of %zu: muster log refuses entry %" PRIu64 ": %s", k,
+                   r.survey.bad_offset, r.survey.why.text);
+    }
+    rlog_survey_release(&r.survey);
     if (rc < 0) {
         world_note(w, "%zu does not start: %s", k, err.text);
         w->refused_disks++;
