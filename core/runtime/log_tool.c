@@ -70,6 +70,31 @@ static int check_work_dir(const char *work_dir, struct mu_buf *errors)
     return 0;
 }
 
+static int
+check_bits(struct log_tool *t, const struct mu_flags *flags, struct mu_buf *errors)
+{
+    const char *format = mu_flags_string(flags, "format");
+    bool is_dump = t->question == MU_REGISTRY_DUMP;
+    bool is_json = strcmp(format, "json") == 0;
+    const char *too_much = mu_flags_bool(flags, "values") ? "values"
+                           : mu_flags_bool(flags, "map")  ? "map"
+                                                          : NULL;
+    t->bits |= mu_flags_bool(flags, "values") ? (uint32_t)MU_REGISTRY_WHOLE_VALUES : 0;
+    t->bits |= mu_flags_bool(flags, "map") ? (uint32_t)MU_REGISTRY_MAP : 0;
+    t->bits |= is_json ? (uint32_t)MU_REGISTRY_JSON : 0;
+    if (!is_json && strcmp(format, "text") != 0) {
+        (void)mu_buf_printf(errors, "--format: '%s' is neither text nor json\n", format);
+    } else if (is_json && is_dump) {
+        (void)mu_buf_puts(errors, "--format=json is for status and verify; dump prints "
+                                  "lines of text\n");
+    } else if (too_much != NULL && !is_dump) {
+        (void)mu_buf_printf(errors, "--%s is for muster log dump only\n", too_much);
+    } else {
+        return 0;
+    }
+    return MU_E_INVALID;
+}
+
 int log_tool_prepare(const char *action,
                      const struct mu_flags *flags,
                      struct log_tool *out,
@@ -84,15 +109,9 @@ int log_tool_prepare(const char *action,
     if (strcmp(out->registry, "log_storage") == 0) {
         out->registry = "replicated_log"; /* its other name in Mesos */
     }
-    out->bits |= mu_flags_bool(flags, "values") ? (uint32_t)MU_REGISTRY_WHOLE_VALUES : 0;
-    out->bits |= mu_flags_bool(flags, "map") ? (uint32_t)MU_REGISTRY_MAP : 0;
-    int rc = check_work_dir(out->work_dir, errors);
-    if (out->question != 0 && out->question != MU_REGISTRY_DUMP && out->bits != 0) {
-        (void)mu_buf_printf(errors, "--%s is for muster log dump only\n",
-                            mu_flags_bool(flags, "values") ? "values" : "map");
-        rc = MU_E_INVALID;
-    }
-    return out->question == 0 ? MU_E_INVALID : rc;
+    int dir = check_work_dir(out->work_dir, errors);
+    int bits = out->question == 0 ? MU_E_INVALID : check_bits(out, flags, errors);
+    return dir < 0 ? dir : bits;
 }
 
 int log_tool_bind(struct log_tool *t,
@@ -110,11 +129,25 @@ int log_tool_bind(struct log_tool *t,
     return 0;
 }
 
+/* arg: 0, or the first code with which stdout has failed; then nothing more is printed.
+ */
 static void print_line(void *arg, const char *line)
 {
-    (void)arg;
-    (void)fputs(line, stdout); /* the last flush tells whether all could be written */
-    (void)fputc('\n', stdout);
+    int *status = arg;
+    if (*status == 0 && (fputs(line, stdout) < 0 || fputc('\n', stdout) < 0)) {
+        *status = errno > 0 ? -errno : -EIO;
+    }
+}
+
+static int finish_printing(int status, struct mu_buf *errors)
+{
+    if (status == 0 && fflush(stdout) != 0) {
+        status = errno > 0 ? -errno : -EIO;
+    }
+    if (status < 0 && status != -EPIPE) { /* who closes a pipe has seen enough */
+        (void)mu_buf_printf(errors, "the answer is not whole: %s\n", mu_strerror(status));
+    }
+    return status;
 }
 
 static int read_journal(void *arg,
@@ -131,6 +164,7 @@ static int read_journal(void *arg,
 int log_tool_run(const struct log_tool *t, struct mu_buf *errors)
 {
     MU_PRE(t->ops != NULL);
+    int printed = 0;
     mu_auto_free char *work_dir = file_absolute(t->work_dir);
     const struct mu_registry_inspection what = {
         .struct_size = sizeof(what),
@@ -138,6 +172,7 @@ int log_tool_run(const struct log_tool *t, struct mu_buf *errors)
         .bits = t->bits,
         .work_dir = work_dir,
         .store = t->store,
+        .arg = &printed,
         .put = print_line,
         .journal_read = read_journal,
     };
@@ -151,5 +186,6 @@ int log_tool_run(const struct log_tool *t, struct mu_buf *errors)
                           "stop that master first; while it runs, GET /metrics/snapshot "
                           "of it says how its log is (registrar/log/...)\n");
     }
-    return rc == 0 ? 0 : 1;
+    printed = finish_printing(printed, errors);
+    return rc == 0 && printed == 0 ? 0 : 1;
 }

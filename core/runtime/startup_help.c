@@ -127,7 +127,7 @@ static const struct {
     uint32_t commands;
     const char *title;
 } groups[] = {
-    {OPTIONS_MASTER | OPTIONS_AGENT | OPTIONS_LOCAL, "All commands"},
+    {OPTIONS_MASTER | OPTIONS_AGENT | OPTIONS_LOCAL, "master, agent and local"},
     {OPTIONS_MASTER | OPTIONS_LOCAL, "master and local"},
     {OPTIONS_AGENT | OPTIONS_LOCAL, "agent and local"},
     {OPTIONS_MASTER | OPTIONS_AGENT, "master and agent"},

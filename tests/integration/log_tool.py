@@ -118,6 +118,11 @@ def a_stopped_master_is_told_of():
         check(apps["accepted"] in ("nothing behind that", f"positions {position + 1} (1: in the map with the next start)"), "a vote of which no record says yet that it is chosen", apps)
         out, err = muster_log("verify", work=m.work)
         check([line.split(": ")[:2] for line in out.splitlines()] == [["apps", "ok"], ["master", "ok"]] and err == "", "both are whole", out, err)
+        objects = [[json.loads(line) for line in muster_log(action, "--format=json", work=m.work)[0].splitlines()] for action in ("status", "verify")]
+        check(objects[0] == objects[1] and [o["log"] for o in objects[0]] == ["apps", "master"], "the same for programs", objects)
+        got = objects[0][0]
+        check(got["ok"] and got["closed"] and got["replica"] == apps["replica"] and got["committed"] == position and got["file"] == apps["file"] and
+              got["members"] == [{"id": apps["replica"], "address": f"127.0.0.1:{m.port}"}] and "damage" not in got and "torn" not in got, "with the same values", got, apps)
         m.start()  # and it goes on
         check(request(m.api, "GET", "/v2/apps/first")[0] == 200, "with what it had")
 
@@ -192,6 +197,8 @@ def damage_is_located_and_says_what_to_do():
         check(f"record {number}: damaged at offset {offset}" in apps["DAMAGED"] and apps["status"] == "voting", "status says it, and what stands before it", apps)
         out, _ = muster_log("dump", "--log=apps", work=m.work, code=1)
         check(len(records_of("\n".join(out.splitlines()[:-1]))) == number - 1 and out.splitlines()[-1].startswith("apps - damaged record "), "a dump goes so far", out)
+        got = json.loads(muster_log("verify", "--log=apps", "--format=json", work=m.work, code=1)[0])
+        check(not got["ok"] and (got["damage"]["record"], got["damage"]["offset"]) == (number, offset), "and programs learn it", got)
         m.process.start()
         check(m.process.popen.wait(30) != 0, "the master does not start with it")
         check(f"offset {offset}" in (m.dir / "master.log").read_text(), "and says the same")
@@ -251,6 +258,9 @@ def wrong_usage_says_what_is_right():
         m.stopped_with("first")
         _, err = muster_log("status", "--log=app", work=m.work, code=1)
         check("no log 'app'; there are: apps, master" in err, "the logs that there are", err)
+        with open("/dev/full", "w", encoding="ascii") as full:
+            done = subprocess.run([cluster.MUSTER, "log", "dump", f"--work_dir={m.work}"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        check(done.returncode == 1 and "the answer is not whole: No space left" in done.stderr, "an answer that cannot be written", done)
         out, _ = muster_log("verify", "--log", "apps", "--registry=log_storage", work=m.work)
         check(out.startswith("apps: ok: ") and out.count("\n") == 1, "one of them, by Mesos' name of the plugin", out)
 

@@ -85,7 +85,7 @@ void rlog_put_ballot(struct mu_buf *b, const struct paxos_ballot *ballot)
 
 static void put_members(struct mu_buf *b, const struct paxos_members *m)
 {
-    mu_buf_printf(b, " quorum=%u members=", m->quorum);
+    mu_buf_printf(b, " of_log=%016" PRIx64 " quorum=%u members=", m->log, m->quorum);
     for (uint32_t i = 0; i < m->count; i++) {
         mu_buf_printf(b, "%s%016" PRIx64 "@", i == 0 ? "" : ",", m->v[i].id);
         put_key(b, m->v[i].address);

@@ -9,11 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <muster/json_writer.h>
+
 #include "dump.h"
 #include "storage.h"
 #include "survey.h"
 
 #define TEXT_MAX (64u * 1024)
+#define JSON_MAX (4u * 1024 * 1024) /* the positions of a whole window are the most */
 
 struct names {
     char **v;
@@ -220,6 +223,7 @@ static void say_members(const struct look *l, const struct paxos_view *v)
         say(l, "  members      not known yet");
         return;
     }
+    say(l, "  log id       %016" PRIx64, v->members->log);
     say(l, "  quorum       %u of %u", v->members->quorum, v->members->count);
     for (uint32_t i = 0; i < v->members->count; i++) {
         const struct paxos_member *m = &v->members->v[i];
@@ -324,6 +328,99 @@ static void say_verdict(const struct look *l)
         torn);
 }
 
+/* ---- status and verify, for programs ---- */
+
+static void put_number(struct mu_jw *w, const char *key, uint64_t v)
+{
+    mu_jw_key(w, key);
+    mu_jw_uint(w, v);
+}
+
+static void put_id(struct mu_jw *w, const char *key, uint64_t id)
+{
+    char text[17];
+    (void)snprintf(text, sizeof(text), "%016" PRIx64, id); /* 16 digits at most */
+    mu_jw_kv_string(w, key, id == 0 ? NULL : text);
+}
+
+static void put_replica(const struct look *l, const struct paxos_view *v, struct mu_jw *w)
+{
+    put_id(w, "replica", l->survey.id);
+    mu_jw_kv_string(w, "status", paxos_status_name(v->status));
+    put_id(w, "log_id", v->members->log);
+    put_number(w, "quorum", v->members->quorum);
+    mu_jw_key(w, "members");
+    mu_jw_array_begin(w);
+    for (uint32_t i = 0; i < v->members->count; i++) {
+        mu_jw_object_begin(w);
+        put_id(w, "id", v->members->v[i].id);
+        mu_jw_kv_string(w, "address", v->members->v[i].address);
+        mu_jw_object_end(w);
+    }
+    mu_jw_array_end(w);
+    mu_jw_key(w, "promised");
+    mu_jw_object_begin(w);
+    put_number(w, "epoch", v->promised.epoch);
+    put_number(w, "round", v->promised.round);
+    put_id(w, "replica", v->promised.replica);
+    mu_jw_object_end(w);
+    put_number(w, "committed", v->committed);
+    mu_jw_key(w, "accepted");
+    mu_jw_array_begin(w);
+    for (uint64_t at = v->accepted->first; at < paxos_ring_end(v->accepted); at++) {
+        if (paxos_ring_get(v->accepted, at) != NULL) {
+            mu_jw_uint(w, at);
+        }
+    }
+    mu_jw_array_end(w);
+}
+
+static void put_flaws(const struct look *l, struct mu_jw *w)
+{
+    if (l->report.torn_bytes > 0) {
+        mu_jw_key(w, "torn");
+        mu_jw_object_begin(w);
+        put_number(w, "offset", l->report.good_end);
+        put_number(w, "bytes", l->report.torn_bytes);
+        mu_jw_object_end(w);
+    }
+    if (is_bad(l)) {
+        bool is_record = l->survey.status < 0;
+        mu_jw_key(w, "damage");
+        mu_jw_object_begin(w);
+        put_number(w, "record", is_record ? l->survey.bad_number : l->survey.records + 1);
+        put_number(w, "offset", is_record ? l->survey.bad_offset : l->report.good_end);
+        mu_jw_kv_string(w, "error",
+                        is_record ? l->survey.why.text : l->report.damage.text);
+        mu_jw_object_end(w);
+    }
+}
+
+static void say_json(const struct look *l)
+{
+    struct paxos_view v;
+    struct mu_buf b;
+    struct mu_jw w;
+    paxos_view(l->survey.machine, &v);
+    mu_buf_init(&b, JSON_MAX);
+    mu_jw_init(&w, &b);
+    mu_jw_object_begin(&w);
+    mu_jw_kv_string(&w, "log", l->name);
+    mu_jw_kv_string(&w, "file", l->path);
+    mu_jw_kv_bool(&w, "ok", !is_bad(l));
+    put_number(&w, "size", l->report.size_bytes);
+    put_number(&w, "records", l->survey.records);
+    put_replica(l, &v, &w);
+    put_number(&w, "epoch", v.state->epoch);
+    put_number(&w, "entries", v.state->map.count);
+    put_number(&w, "bytes", v.state->map.live_bytes);
+    mu_jw_kv_bool(&w, "closed", l->report.is_sealed);
+    put_flaws(l, &w);
+    mu_jw_object_end(&w);
+    l->what->put(l->what->arg, mu_buf_str(&b));
+    mu_buf_release(&b);
+}
+
 /* ---- dump ---- */
 
 static void say_dump_end(struct look *l)
@@ -371,15 +468,16 @@ look_at(const struct mu_registry_inspection *what, const char *name, struct mu_e
     rlog_survey_init(&l.survey);
     int rc = what->journal_read(what->arg, l.path, on_record, &l, &l.report, err);
     if (rc == 0) {
+        bool is_json = (what->bits & MU_REGISTRY_JSON) != 0;
         switch ((enum mu_registry_question)what->question) {
         case MU_REGISTRY_STATUS:
-            say_status(&l);
+            (is_json ? say_json : say_status)(&l);
             break;
         case MU_REGISTRY_DUMP:
             say_dump_end(&l);
             break;
         case MU_REGISTRY_VERIFY:
-            say_verdict(&l);
+            (is_json ? say_json : say_verdict)(&l);
             break;
         }
         rc = is_bad(&l) ? 1 : 0;

@@ -117,7 +117,7 @@ static void add_accept(struct fixture *f,
 
 static struct paxos_members three(void)
 {
-    struct paxos_members m = {.quorum = 2};
+    struct paxos_members m = {.log = 0xdef, .quorum = 2};
     assert_true(paxos_members_add(&m, REPLICA, "h1:5050"));
     assert_true(paxos_members_add(&m, REPLICA + 1, "h2:5050"));
     assert_true(paxos_members_add(&m, REPLICA + 2, ""));
@@ -283,7 +283,8 @@ static void each_kind_has_its_line(void **state)
     add_snapshot(&f, 9);
     add_value(&f, 0, batch_value(3, ops, 1));
     add_bytes(&f, "I", 1);
-    static const char members[] = "quorum=2 members=0000000000000abc@h1:5050,"
+    static const char members[] = "of_log=0000000000000def quorum=2 "
+                                  "members=0000000000000abc@h1:5050,"
                                   "0000000000000abd@h2:5050,0000000000000abe@\n";
     struct mu_buf want;
     mu_buf_init(&want, TEXT_MAX);

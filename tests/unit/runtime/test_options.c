@@ -338,6 +338,8 @@ static void log_is_asked_one_of_three_questions(void **state)
         {{"verify", "--work_dir=/dev/null"}, "'/dev/null' is not a directory"},
         {{"status", "--work_dir=/tmp", "--map"}, "--map is for muster log dump only"},
         {{"verify", "--work_dir=/tmp", "--values"}, "--values is for muster log dump"},
+        {{"verify", "--work_dir=/tmp", "--format=xml"}, "'xml' is neither text nor json"},
+        {{"dump", "--work_dir=/tmp", "--format=json"}, "is for status and verify"},
         {{"verify", "--work_dir=/tmp", "apps"}, "unexpected argument 'apps'"},
         {{"verify", "--work_dir=/tmp", "--port=1"}, "unknown flag '--port'"},
         {{"dump", "--work_dir=/tmp", "--map"}, "no plugin 'registry_replicated_log.so'"},

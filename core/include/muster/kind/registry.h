@@ -53,6 +53,7 @@ enum mu_registry_question {
 enum mu_registry_inspection_bits {
     MU_REGISTRY_WHOLE_VALUES = 1u << 0, /* DUMP: do not shorten them */
     MU_REGISTRY_MAP = 1u << 1,          /* DUMP: and then what the records add up to */
+    MU_REGISTRY_JSON = 1u << 2,         /* STATUS, VERIFY: a line is a JSON object */
 };
 
 struct mu_registry_inspection {
