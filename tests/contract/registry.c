@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <muster/buf.h>
+#include <muster/json_writer.h>
 #include <muster/kind/registry.h>
 
 #include "base/alloc.h"
@@ -620,6 +621,52 @@ static void stop_closes_what_is_open_and_answers_it(void **state)
     kit_start(&kit);
 }
 
+/* Optional; what is written is members of one object, and a store that answers has no
+ * reason not to. */
+static void look_at(const char *name)
+{
+    struct mu_buf text;
+    struct mu_jw w;
+    mu_buf_init(&text, 1 << 20);
+    if (MU_HAS(struct mu_registry_ops, ops, describe) && ops->describe != NULL) {
+        mu_jw_init(&w, &text);
+        mu_jw_object_begin(&w);
+        ops->describe(kit.instance, name, &w);
+        assert_int_equal(w.depth, 1);
+        assert_false(w.after_key);
+        mu_jw_object_end(&w);
+        assert_true(mu_buf_ok(&text));
+    }
+    mu_buf_clear(&text);
+    if (MU_HAS(struct mu_registry_ops, ops, explain) && ops->explain != NULL) {
+        ops->explain(kit.instance, name, &text);
+        assert_string_equal(mu_buf_str(&text), "");
+    }
+    mu_buf_release(&text);
+}
+
+static void it_can_be_looked_at_whether_it_is_open_or_not(void **state)
+{
+    (void)state;
+    struct subject s;
+    struct answer a;
+    look_at("master");
+    open_store(&s, "master");
+    look_at("master");
+    recover_expect(&s, 1, "");
+    look_at("master");
+    const struct mu_registry_op op = put("k", "v");
+    ask_commit(&s, &op, 1, &a);
+    look_at("master"); /* asked a moment ago */
+    assert_true(kit_run_until(&kit, &a.is_done));
+    assert_int_equal(a.status, 0);
+    mu_buf_release(&a.entries);
+    look_at("master");
+    look_at("other");
+    close_store(&s);
+    look_at("master");
+}
+
 static void nameless_store_is_refused(void **state)
 {
     (void)state;
@@ -706,6 +753,7 @@ int main(int argc, char **argv)
         TEST(store_that_never_recovered_can_be_closed),
         TEST(callbacks_may_commit_recover_and_close),
         TEST(stop_closes_what_is_open_and_answers_it),
+        TEST(it_can_be_looked_at_whether_it_is_open_or_not),
         TEST(nameless_store_is_refused),
         TEST(thousands_of_entries_come_back),
         TEST(new_instance_has_what_was_acknowledged_if_it_is_durable),

@@ -15,6 +15,7 @@
 #define PAUSE_MIN_MS 20u
 #define PAUSE_MAX_MS 1000u
 #define PAUSE_SELF_MS 30000u
+#define ALIAS_MS 2000u /* an address that was connected until then is still the first */
 #define FRAME_HEAD 4u
 #define FRAME_MAX (256u * 1024 * 1024)
 #define ADDRESS_MAX 128u
@@ -31,15 +32,17 @@ struct dial {
     struct dial *next;
     struct rlog_links *links;
     char address[ADDRESS_MAX];
-    uint64_t id;       /* who answers there; 0: not known, or not connected */
+    uint64_t id;               /* who answers there; 0: not known, or not connected */
+    uint64_t last_id, lost_ms; /* who was connected there until then */
     uint64_t alias_of; /* who answered there, and is connected by another address */
     bool is_self;      /* this replica itself answered there */
     struct mu_http_call *call;
     struct mu_timer *timer; /* the next try, or silence */
     struct mu_buf in;
     uint64_t pause_ms;
-    bool is_gone;     /* no address of ours any more: freed when its call has ended */
-    bool is_told_off; /* that it cannot be reached, or need not be, was said */
+    bool is_gone;       /* no address of ours any more: freed when its call has ended */
+    bool is_told_off;   /* that it cannot be reached was said */
+    bool is_alias_told; /* that it need not be was said */
 };
 
 /* What we send: it has asked for it. */
@@ -325,11 +328,21 @@ static void dial_free(struct dial *d)
     free(d);
 }
 
-/* Another address of the same replica: it would end the connection that this one has. */
+/* Is this replica connected there? Or was just now: another address ends its connection
+ * (find_place), which comes again. */
+static bool has_connected(const struct dial *d, uint64_t id)
+{
+    const struct mu_host *host = d->links->host;
+    return d->id == id ||
+           (d->id == 0 && d->last_id == id && host->now_ms(host) - d->lost_ms < ALIAS_MS);
+}
+
+/* The first address of the same replica, of two: with both they would end each other's
+ * connection again and again. */
 static const struct dial *find_other(const struct dial *d, uint64_t id)
 {
     const struct dial *other = d->links->dials;
-    while (other != NULL && (other == d || other->is_gone || other->id != id)) {
+    while (other != NULL && (other == d || other->is_gone || !has_connected(other, id))) {
         other = other->next;
     }
     return id != 0 ? other : NULL;
@@ -355,8 +368,8 @@ static bool is_counted(const struct dial *d)
 
 static void tell_alias(struct dial *d, const char *what, const char *other)
 {
-    if (!d->is_told_off) {
-        d->is_told_off = true;
+    if (!d->is_alias_told) {
+        d->is_alias_told = true;
         d->links->host->log(d->links->host, MU_WARN, what, "log=%s address=%s same_as=%s",
                             d->links->name, d->address, other);
     }
@@ -405,7 +418,7 @@ on_headers(void *arg, int status, const struct mu_http_header *headers, size_t c
     }
     d->id = id;
     d->pause_ms = PAUSE_MIN_MS;
-    d->is_told_off = false;
+    d->is_told_off = d->is_alias_told = false;
     await_sign(d);
     look_for(d->links, d->id);
 }
@@ -474,6 +487,10 @@ static void on_done(void *arg, const struct mu_http_answer *answer)
     uint64_t id = d->id;
     d->call = NULL;
     d->id = 0;
+    if (id != 0) {
+        d->last_id = id;
+        d->lost_ms = l->host->now_ms(l->host);
+    }
     mu_buf_clear(&d->in);
     l->host->timer_cancel(l->host, d->timer);
     d->timer = NULL;
