@@ -54,6 +54,7 @@ struct mu_journal {
     uv_loop_t *loop;
     uv_thread_t thread;
     uv_work_t work;
+    uv_prepare_t turn;        /* started while something waits and nothing is under way */
     struct journal_file file; /* the worker's while running is set */
     struct batch *running;
     struct mu_list waiting; /* batches */
@@ -63,7 +64,6 @@ struct mu_journal {
     uint32_t times_us[TIMES_MAX];  /* of the last groups, the oldest is written over */
     int status;                    /* 0, or what it has failed with */
     bool is_healing;               /* it has, and a rewrite is on its way */
-    bool is_calling_back;
     bool is_closing;
     mu_cb closed_cb;
     void *closed_arg;
@@ -148,12 +148,22 @@ static void start_next(struct mu_journal *j)
     MU_ASSERT(rc == 0);
 }
 
-/* While callbacks run nothing is started: what several of them append becomes one batch,
- * not one of a single record and another of the rest. */
-static void start_if_idle(struct mu_journal *j)
+static void on_turn(uv_prepare_t *turn)
 {
-    if (j->running == NULL && !j->is_calling_back) {
+    struct mu_journal *j = turn->data;
+    (void)uv_prepare_stop(turn); /* always 0 */
+    if (j->running == NULL) {
         start_next(j);
+    }
+}
+
+/* An idle disk is not asked before the loop has run all that is due now: what one turn
+ * appends becomes one batch, not one of a single record and another of the rest, and what
+ * the turn sends to others goes first. */
+static void start_soon(struct mu_journal *j)
+{
+    if (j->running == NULL) {
+        (void)uv_prepare_start(&j->turn, on_turn); /* -EINVAL only without a callback */
     }
 }
 
@@ -170,16 +180,22 @@ static void fail_waiting(struct mu_journal *j, struct mu_list *done)
     }
 }
 
-static void finish_close(struct mu_journal *j)
+static void on_turn_closed(uv_handle_t *turn)
 {
+    struct mu_journal *j = turn->data;
     mu_cb cb = j->closed_cb;
     void *arg = j->closed_arg;
-    MU_ASSERT(mu_list_empty(&j->waiting));
-    j->magic = 0;
     free(j);
     if (cb != NULL) {
         cb(arg);
     }
+}
+
+static void finish_close(struct mu_journal *j)
+{
+    MU_ASSERT(mu_list_empty(&j->waiting));
+    j->magic = 0;
+    uv_close((uv_handle_t *)&j->turn, on_turn_closed);
 }
 
 /* What the end of an append or rewrite means for the journal and for what waits. */
@@ -234,7 +250,6 @@ static void on_batch_done(uv_work_t *work, int status)
     /* The disk works on while the callbacks run. They may append or close: j lives until
      * a later turn of the loop. */
     start_next(j);
-    j->is_calling_back = true;
     struct mu_list *node;
     while ((node = mu_list_pop(&done)) != NULL) {
         b = mu_list_entry(node, struct batch, link);
@@ -245,8 +260,6 @@ static void on_batch_done(uv_work_t *work, int status)
         }
         batch_destroy(b);
     }
-    j->is_calling_back = false;
-    start_if_idle(j);
 }
 
 int journal_open(struct uv_loop_s *loop,
@@ -266,6 +279,8 @@ int journal_open(struct uv_loop_s *loop,
     j->loop = loop;
     j->thread = uv_thread_self();
     j->work.data = j;
+    (void)uv_prepare_init(loop, &j->turn); /* always 0 */
+    j->turn.data = j;
     j->file = file;
     j->size = file.end;
     j->torn_bytes = file.torn_bytes;
@@ -309,7 +324,7 @@ int journal_append(
     j->queued_bytes += need;
     struct ack ack = {cb, arg};
     MU_VEC_PUSH(&b->acks, ack);
-    start_if_idle(j);
+    start_soon(j);
     return 0;
 }
 
@@ -346,7 +361,7 @@ int journal_rewrite(struct mu_journal *j,
     struct ack ack = {cb, arg};
     MU_VEC_PUSH(&b->acks, ack);
     j->is_healing = j->status < 0;
-    start_if_idle(j);
+    start_soon(j);
     return 0;
 }
 
@@ -394,5 +409,5 @@ void journal_close(struct mu_journal *j, mu_cb closed_cb, void *arg)
     j->closed_cb = closed_cb;
     j->closed_arg = arg;
     (void)batch_add(j, BATCH_CLOSE);
-    start_if_idle(j);
+    start_soon(j);
 }
