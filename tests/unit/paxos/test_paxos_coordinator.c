@@ -708,6 +708,47 @@ static void failing_disk_while_asking_for_promises_ends_that(void **state)
     kit_release(&k);
 }
 
+/* Node 0 learns very much between the question and the last promise, and what that one
+ * tells stands far behind the position that was asked about. */
+static void late_promise_is_heard_whatever_was_learned_meanwhile(void **state)
+{
+    (void)state;
+    static const uint64_t far = 5 * PAXOS_WINDOW;
+    static const struct paxos_ballot none, old = {1, 1, 1};
+    struct kit k;
+    kit_init_voting(&k, 3, 2);
+    kit_drop(&k, 0, KIT_ANY, PAXOS_MSG_PROMISE_ASK);
+    kit_lead(&k, 0, 2);
+    kit_run(&k);
+    struct paxos_value *nothing = paxos_value_create(PAXOS_NOTHING, NULL, 0);
+    struct paxos_message values = {
+        .type = PAXOS_MSG_VALUES, .position = 1, .committed = far};
+    for (uint64_t at = 1; at <= far; at++) {
+        paxos_message_add(&values, at, &none, nothing);
+    }
+    kit_say(&k, 1, 0, &values);
+    kit_run(&k);
+    assert_int_equal(kit_view(&k, 0).committed, far);
+
+    struct paxos_message promised = {.type = PAXOS_MSG_PROMISED,
+                                     .ballot = k.nodes[0].p->co.ballot,
+                                     .position = 1,
+                                     .committed = far};
+    paxos_message_add(&promised, far + 2, &old, nothing);
+    kit_hold(&k, 0, KIT_ANY, PAXOS_MSG_WRITE);
+    kit_say(&k, 1, 0, &promised);
+    assert_int_equal(kit_waiting(&k, 0, 1, PAXOS_MSG_WRITE), 2);
+    struct paxos_message m;
+    for (uint64_t at = far + 1; at <= far + 2; at++) {
+        assert_true(kit_take(&k, 0, 1, PAXOS_MSG_WRITE, &m));
+        assert_int_equal(m.records[0].position, at);
+        assert_int_equal(m.records[0].value->kind, PAXOS_NOTHING);
+        paxos_message_release(&m);
+    }
+    paxos_value_unref(nothing);
+    kit_release(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -723,6 +764,7 @@ int main(void)
         cmocka_unit_test(answers_come_in_order),
         cmocka_unit_test(lost_and_doubled_messages_change_nothing),
         cmocka_unit_test(late_answers_of_another_round_are_nothing),
+        cmocka_unit_test(late_promise_is_heard_whatever_was_learned_meanwhile),
         cmocka_unit_test(second_coordinator_has_what_the_first_acknowledged),
         cmocka_unit_test(first_coordinator_is_fenced_by_its_next_write),
         cmocka_unit_test(earlier_epoch_does_not_lead),

@@ -60,14 +60,19 @@ static void led(struct paxos *p, int status, const char *text)
     }
 }
 
+static void forget_first_gathered(struct paxos_coordinator *co)
+{
+    struct paxos_record *r = paxos_ring_shift(&co->gathered);
+    if (r != NULL) {
+        paxos_value_unref(r->value);
+        free(r);
+    }
+}
+
 static void forget_gathered(struct paxos_coordinator *co)
 {
     while (co->gathered.count > 0) {
-        struct paxos_record *r = paxos_ring_shift(&co->gathered);
-        if (r != NULL) {
-            paxos_value_unref(r->value);
-            free(r);
-        }
+        forget_first_gathered(co);
     }
 }
 
@@ -181,9 +186,14 @@ void coordinator_lead(struct paxos *p, uint64_t epoch, uint64_t token)
     begin_round(p);
 }
 
+/* No replica remembers what stands farther than a window behind that which it knows to be
+ * chosen, and this one knows as much, or asks again. */
 static void gather(struct paxos *p, const struct paxos_message *m)
 {
     struct paxos_ring *gathered = &p->co.gathered;
+    while (gathered->first <= p->committed) { /* learned since it has asked */
+        forget_first_gathered(&p->co);
+    }
     for (size_t i = 0; i < m->count; i++) {
         const struct paxos_record *r = &m->records[i];
         if (r->position < gathered->first ||
