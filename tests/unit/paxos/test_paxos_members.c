@@ -445,6 +445,31 @@ static void who_answers_is_not_replaced_by_one_at_its_address(void **state)
     kit_release(&k);
 }
 
+/* 1 lives at another address now, and its old one was given to a new replica: that one
+ * takes the place of 2, which is away. */
+static void address_that_was_left_is_nobodys(void **state)
+{
+    (void)state;
+    struct kit k;
+    kit_init_voting(&k, 3, 2);
+    kit_must_lead(&k, 0, 1);
+    kit_crash(&k, 1);
+    memcpy(k.nodes[3].address, k.nodes[1].address, sizeof(k.nodes[3].address));
+    (void)snprintf(k.nodes[1].address, sizeof(k.nodes[1].address), "10.0.0.9:5050");
+    kit_start(&k, 1);
+    kit_connect_all(&k);
+    kit_isolate(&k, 2);
+    kit_start(&k, 3);
+    kit_connect(&k, 3, 0);
+    kit_connect(&k, 3, 1);
+    kit_pass(&k, 15000);
+    assert_false(kit_said(&k, 0, "two replicas say that they are at"));
+    assert_true(kit_is_member(&k, 0, 1) && kit_is_member(&k, 0, 3));
+    assert_false(kit_is_member(&k, 0, 2));
+    assert_true(kit_votes(&k, 3));
+    kit_release(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -465,6 +490,7 @@ int main(void)
         cmocka_unit_test(nothing_is_written_behind_new_members_before_they_are_chosen),
         cmocka_unit_test(leader_does_not_replace_itself),
         cmocka_unit_test(who_answers_is_not_replaced_by_one_at_its_address),
+        cmocka_unit_test(address_that_was_left_is_nobodys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -542,13 +542,23 @@ static bool is_away(struct paxos *p, uint64_t id)
     return !paxos_is_up(p, id) && p->now_ms - since_ms >= PAXOS_AWAY_MS;
 }
 
+/* Where it was last; it need not be where it was when it became a member. */
+static const char *address_of(struct paxos *p, const struct paxos_member *m)
+{
+    const struct paxos_peer *peer = paxos_peer(p, m->id);
+    if (m->id == p->id) {
+        return p->address;
+    }
+    return peer == NULL ? m->address : peer->address;
+}
+
 static bool find_victim(struct paxos *p, const struct paxos_member *who, uint64_t *victim)
 {
     uint32_t away = 0;
     *victim = 0;
     for (uint32_t i = 0; i < p->members.count; i++) {
         const struct paxos_member *m = &p->members.v[i];
-        if (strcmp(m->address, who->address) == 0) {
+        if (strcmp(address_of(p, m), who->address) == 0) {
             *victim = m->id;
             return !paxos_is_up(p, m->id); /* else two say that they are here */
         }
