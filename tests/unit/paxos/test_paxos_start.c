@@ -311,6 +311,11 @@ static void two_logs_do_not_mix(void **state)
     }
     kit_pass(&k, 3000); /* at its old address, in its own log */
     assert_int_equal(kit_status(&k, 5), PAXOS_RECOVERING);
+    kit_connect_all(&k); /* what 0 has told before is no goal of its own log */
+    kit_pass(&k, 20000);
+    assert_int_equal(kit_status(&k, 5), PAXOS_RECOVERING);
+    assert_string_equal(kit_explain(&k, 5), "it has read the log and waits for the "
+                                            "leading master to take it in");
     kit_release(&k);
 }
 

@@ -118,7 +118,7 @@ struct census {
     uint64_t log; /* that those who vote or recover have */
     bool has_two_logs;
     const struct paxos_peer *voter; /* one of them, that knows most */
-    const struct paxos_peer *ahead; /* the same of those that vote or recover */
+    const struct paxos_peer *ahead; /* the same of those of its log, voting or not */
 };
 
 static struct census count(struct paxos *p)
@@ -142,8 +142,9 @@ static struct census count(struct paxos *p)
             (c.voter == NULL || peer->committed > c.voter->committed)) {
             c.voter = peer;
         }
+        bool is_own = p->members.log == 0 || peer->set.log == p->members.log;
         if ((peer->status == PAXOS_VOTING || peer->status == PAXOS_RECOVERING) &&
-            (c.ahead == NULL || peer->committed > c.ahead->committed)) {
+            is_own && (c.ahead == NULL || peer->committed > c.ahead->committed)) {
             c.ahead = peer;
         }
     }
