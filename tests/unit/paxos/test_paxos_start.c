@@ -319,6 +319,38 @@ static void two_logs_do_not_mix(void **state)
     kit_release(&k);
 }
 
+/* 1 and 2 know that 0 has begun the log, and have nothing of it when 0 loses its disk. */
+static void log_that_was_lost_at_its_beginning_is_told(void **state)
+{
+    (void)state;
+    struct kit k;
+    first_one_votes(&k);
+    kit_no_rules(&k);
+    kit_drop(&k, KIT_ANY, 0, PAXOS_MSG_FETCH);
+    kit_pass(&k, 2000);
+    assert_int_equal(kit_status(&k, 1), PAXOS_RECOVERING);
+    assert_int_equal(kit_status(&k, 2), PAXOS_RECOVERING);
+    kit_crash(&k, 0);
+    kit_wipe(&k, 0);
+    kit_no_rules(&k);
+    kit_start(&k, 0);
+    kit_connect_all(&k);
+    kit_pass(&k, 20000);
+    for (int i = 0; i < 3; i++) {
+        assert_true(kit_status(&k, i) != PAXOS_VOTING);
+    }
+    assert_string_equal(kit_explain(&k, 1),
+                        "this master knows that a log has begun, and nobody who is there "
+                        "votes in it: start the master that does, or, if its directory "
+                        "was lost, empty the directory replicated_log of all masters");
+    assert_string_equal(kit_explain(&k, 0),
+                        "10.0.0.1:5050 knows that a log has begun, and nobody who is "
+                        "there votes in it: start the master that does, or, if its "
+                        "directory was lost, empty the directory replicated_log of all "
+                        "masters");
+    kit_release(&k);
+}
+
 /* 0 votes and counts on 1 and 2. A fourth master must not become the third of another
  * log while 0 is away: both would have a quorum. */
 static void fourth_master_does_not_take_a_place_in_a_log_that_begins(void **state)
@@ -420,6 +452,7 @@ int main(void)
         cmocka_unit_test(id_is_told_when_it_is_durable),
         cmocka_unit_test(a_master_that_is_only_known_of_counts),
         cmocka_unit_test(two_logs_do_not_mix),
+        cmocka_unit_test(log_that_was_lost_at_its_beginning_is_told),
         cmocka_unit_test(fourth_master_does_not_take_a_place_in_a_log_that_begins),
         cmocka_unit_test(late_disk_takes_no_vote_away),
         cmocka_unit_test(replica_that_was_not_there_at_the_beginning_recovers),

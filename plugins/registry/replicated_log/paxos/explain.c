@@ -136,6 +136,36 @@ static bool explain_two_logs(const struct paxos *p, struct mu_buf *out)
     return false;
 }
 
+static bool is_one_voting(const struct paxos *p)
+{
+    for (size_t i = 0; i < p->peer_count; i++) {
+        if (p->peers[i].up && p->peers[i].status == PAXOS_VOTING) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Somebody has begun, and was lost before the others had anything of it. */
+static const struct paxos_peer *recovering(const struct paxos *p)
+{
+    for (size_t i = 0; i < p->peer_count; i++) {
+        if (p->peers[i].up && p->peers[i].status == PAXOS_RECOVERING) {
+            return &p->peers[i];
+        }
+    }
+    return NULL;
+}
+
+static void explain_lost(const char *who, struct mu_buf *out)
+{
+    mu_buf_printf(out,
+                  "%s knows that a log has begun, and nobody who is there votes in it: "
+                  "start the master that does, or, if its directory was lost, empty the "
+                  "directory replicated_log of all masters",
+                  who);
+}
+
 static void explain_start(const struct paxos *p, struct mu_buf *out)
 {
     uint32_t seen = 1, all = 2 * p->quorum - 1, voting = 0;
@@ -166,6 +196,8 @@ static void explain_start(const struct paxos *p, struct mu_buf *out)
                             "replicated_log of all masters"
                           : "is away: start it, or empty the directory replicated_log "
                             "of all masters");
+    } else if (recovering(p) != NULL) {
+        explain_lost(recovering(p)->address, out);
     } else if (differs(p) != NULL) {
         mu_buf_printf(out,
                       "%s has begun a new log with others than this master: empty the "
@@ -193,6 +225,8 @@ void paxos_explain(const struct paxos *p, struct mu_buf *out)
         explain_start(p, out);
     } else if (p->members.count == 0 && explain_two_logs(p, out)) {
         return;
+    } else if (p->members.count == 0 && !is_one_voting(p)) {
+        explain_lost("this master", out);
     } else if (reachable(p) < p->members.quorum) {
         mu_buf_printf(out,
                       "nothing can be written: %u of %u replicas answer, %u are needed",
