@@ -4,7 +4,8 @@
  * anything. When only the room was missing, nothing of the failed batch is in, so that
  * happens in place, under the same epoch, again and again until there is room (HEAL_*);
  * meanwhile batches are refused with the reason. Any other failure heals with the next
- * recovery.
+ * recovery. A leadership that is over leaves no store open: a registry that fails later
+ * can then heal by itself, nobody holds on to what is broken.
  */
 #include "runtime/store.h"
 
@@ -51,10 +52,12 @@ struct question {
 bool rt_store_is_away(int status)
 {
     static const int codes[] = {
-        MU_E_UNAVAILABLE, MU_E_NOT_LEADER, MU_E_UNKNOWN_OUTCOME, -ECANCELED,
-        -ETIMEDOUT,       -ECONNREFUSED,   -ECONNRESET,          -ECONNABORTED,
-        -ENOTCONN,        -EPIPE,          -EHOSTUNREACH,        -ENETUNREACH,
-        -EAGAIN,
+        MU_E_UNAVAILABLE, MU_E_NOT_LEADER, MU_E_UNKNOWN_OUTCOME,
+        -ECANCELED,       -ETIMEDOUT,      -ECONNREFUSED,
+        -ECONNRESET,      -ECONNABORTED,   -ENOTCONN,
+        -EPIPE,           -EHOSTUNREACH,   -ENETUNREACH,
+        -EAGAIN,          -EBUSY,          -ENOSPC,
+        -EDQUOT,
     };
     for (size_t i = 0; i < MU_COUNT_OF(codes); i++) {
         if (codes[i] == status) {
@@ -337,6 +340,10 @@ void rt_store_commit(struct rt_store *s,
 void rt_store_drop(struct rt_store *s)
 {
     s->generation++;
+    if (s->open != NULL && !s->closing) {
+        s->closing = true;
+        s->ops->close(s->open, on_closed, s);
+    }
 }
 
 void rt_store_stop(struct rt_store *s, mu_cb cb, void *arg)

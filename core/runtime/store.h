@@ -34,7 +34,8 @@ void rt_store_commit(struct rt_store *s,
                      const struct mu_registry_op *ops,
                      size_t count,
                      uint64_t token);
-void rt_store_drop(struct rt_store *s); /* answers under way are no longer of interest */
+/* Answers under way are no longer of interest; the registry's store is closed. */
+void rt_store_drop(struct rt_store *s);
 void rt_store_stop(struct rt_store *s, mu_cb cb, void *arg);
 void rt_store_destroy(struct rt_store *s);
 
