@@ -529,6 +529,16 @@ static void answer(struct rlog_log *log, struct rlog_request *r)
     free(r);
 }
 
+/* The disk of the writer has failed: another master can write, this one must not hold the
+ * leadership while it waits for room. */
+static void give_up_writing(struct rlog_log *log)
+{
+    if (log->writer != NULL && log->is_replicated) {
+        log->writer->owes_fenced = log->writer->is_recovered;
+        log->writer = NULL;
+    }
+}
+
 /* Answer all that is ready. The callbacks may make requests; those are answered on a
  * later turn. */
 static void drain(struct rlog_log *log)
@@ -559,6 +569,9 @@ static void drain(struct rlog_log *log)
     }
     if (log->requests != NULL && log->requests->is_ready) {
         answer_later(log);
+    }
+    if (log->status < 0) {
+        give_up_writing(log);
     }
     tell_fenced(log);
     log->is_stepping = false;

@@ -29,6 +29,9 @@ struct name {
     char *text;
     bool is_out; /* it could not be opened, which was told */
     uint64_t told_ms;
+    /* It could not be written: not opened for other masters before the next on_reopen, or
+     * a full disk would have it read again and again. */
+    bool is_resting;
 };
 
 struct rlog {
@@ -84,9 +87,23 @@ static char *copy(const char *text)
 
 /* ---- the end ---- */
 
+static struct name *find_name(const struct rlog *p, const char *text)
+{
+    for (size_t i = 0; i < p->name_count; i++) {
+        if (strcmp(p->names[i].text, text) == 0) {
+            return &p->names[i];
+        }
+    }
+    return NULL;
+}
+
 static void on_gone(struct rlog_log *log)
 {
     struct rlog *p = log->owner;
+    struct name *name = find_name(p, log->name);
+    if (name != NULL) {
+        name->is_resting = log->status < 0;
+    }
     struct rlog_log **at = &p->logs;
     while (*at != log) {
         at = &(*at)->next;
@@ -114,10 +131,8 @@ static void maybe_stopped(void *owner)
 
 static void remember_name(struct rlog *p, const char *name)
 {
-    for (size_t i = 0; i < p->name_count; i++) {
-        if (strcmp(p->names[i].text, name) == 0) {
-            return;
-        }
+    if (find_name(p, name) != NULL) {
+        return;
     }
     struct name *grown = rlog_allocate((p->name_count + 1) * sizeof(*grown));
     if (p->name_count > 0) {
@@ -213,12 +228,9 @@ static bool may_make(const struct rlog *p, const char *name)
 {
     size_t others = 0;
     for (size_t i = 0; i < p->name_count; i++) {
-        if (strcmp(p->names[i].text, name) == 0) {
-            return true;
-        }
         others += !is_of_the_core(p->names[i].text);
     }
-    return is_of_the_core(name) || others < OTHER_LOGS_MAX;
+    return find_name(p, name) != NULL || is_of_the_core(name) || others < OTHER_LOGS_MAX;
 }
 
 /* One of them wants to hear this one's replica of a log. */
@@ -232,6 +244,10 @@ on_link(void *arg, struct mu_http_exchange *x, const struct mu_http_request *req
                             : rlog_storage_check_name(req->params[0], &err);
     if (rc == 0 && !may_make(p, req->params[0])) {
         rc = mu_fail(&err, -ENOENT, "there is no such log, and there are others enough");
+    }
+    const struct name *name = find_name(p, req->params[0]);
+    if (rc == 0 && name != NULL && name->is_resting) {
+        rc = mu_fail(&err, -EAGAIN, "this log could not be written, it is tried again");
     }
     if (rc == 0) {
         rc = find_or_open(p, req->params[0], &log, &err);
@@ -285,6 +301,7 @@ static void on_reopen(void *arg)
     for (size_t i = 0; i < p->name_count; i++) {
         struct rlog_log *log = NULL;
         struct mu_error err;
+        p->names[i].is_resting = false;
         int rc = find_or_open(p, p->names[i].text, &log, &err);
         if (rc != -EBUSY) {
             tell_use(p, &p->names[i], rc < 0 ? err.text : NULL);
