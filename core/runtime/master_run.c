@@ -364,7 +364,7 @@ static void on_committed(void *arg, uint64_t token, int status, const char *text
 static void on_fenced(void *arg)
 {
     struct master_run *r = arg;
-    step_down(r, MU_WARN, "a newer leader writes the registry now");
+    step_down(r, MU_WARN, "the registry takes no more changes from this master");
     withdraw(r);
 }
 

@@ -369,7 +369,9 @@ static void on_committed(void *arg, uint64_t token, int status, const char *text
 static void on_fenced(void *arg)
 {
     struct scheduler_run *r = arg;
-    r->host->log(r->host, MU_WARN, "app scheduler: a newer leader writes now", NULL);
+    r->host->log(r->host, MU_WARN,
+                 "app scheduler: the registry takes no more changes from this master",
+                 NULL);
     r->cfg.abdicate(r->cfg.arg);
 }
 

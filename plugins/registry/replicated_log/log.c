@@ -11,6 +11,9 @@
 #include "health.h"
 #include "storage.h"
 
+/* By then the session in ZooKeeper of one that has died is over: it is not listed. */
+#define CUT_OFF_ROUNDS 4u
+
 struct mu_registry_store {
     struct mu_registry_store *next;
     struct rlog_log *log;
@@ -529,8 +532,8 @@ static void answer(struct rlog_log *log, struct rlog_request *r)
     free(r);
 }
 
-/* The disk of the writer has failed: another master can write, this one must not hold the
- * leadership while it waits for room. */
+/* This master cannot write, another may: it must not hold the leadership while it waits
+ * for room, or for the others. */
 static void give_up_writing(struct rlog_log *log)
 {
     if (log->writer != NULL && log->is_replicated) {
@@ -600,6 +603,28 @@ static void on_turn(void *arg)
         fail_requests(log);
     }
     drain(log);
+}
+
+void rlog_log_check_quorum(struct rlog_log *log, size_t listed)
+{
+    struct paxos_view v;
+    paxos_view(log->machine, &v);
+    bool is_cut_off =
+        log->writer != NULL && v.reachable < log->quorum && listed >= log->quorum;
+    log->cut_off_rounds = is_cut_off ? log->cut_off_rounds + 1 : 0;
+    if (log->cut_off_rounds < CUT_OFF_ROUNDS || log->is_closing) {
+        return;
+    }
+    log->cut_off_rounds = 0;
+    log->host->log(log->host, MU_WARN,
+                   "this master leads and cannot reach those who keep the log with it: "
+                   "it makes way for one that may",
+                   "log=%s reachable=%zu quorum=%" PRIu32, log->name, v.reachable,
+                   log->quorum);
+    struct paxos_event ev = {.type = PAXOS_EV_RESIGN};
+    step(log, &ev);
+    give_up_writing(log);
+    answer_later(log);
 }
 
 /* ---- requests ---- */

@@ -36,6 +36,7 @@ struct rlog_log {
     struct rlog_request *requests, **requests_end;
     struct mu_timer *turn; /* answers what is ready on another turn of the loop */
     uint64_t last_token;
+    uint32_t cut_off_rounds; /* checks in a row that found the writer without a quorum */
     bool is_opening, is_stepping, is_closing;
     int status;            /* 0, or why nothing can be stored any more */
     struct mu_error error; /* its text */
@@ -52,6 +53,11 @@ struct rlog_log {
  * whether the caller destroys it. */
 MU_NODISCARD int rlog_log_open(struct rlog_log *log, struct mu_error *err);
 void rlog_log_destroy(struct rlog_log *log);
+/* To be called each few seconds; listed: how many masters are known to keep the log, by
+ * ZooKeeper or a flag. A writer that reaches no quorum of replicas for four calls in a
+ * row, though enough are listed, is told that it is fenced: they may be well, and reach
+ * each other. */
+void rlog_log_check_quorum(struct rlog_log *log, size_t listed);
 
 /* Who the masters are: "host:port". A log that is not replicated does not ask. */
 void rlog_log_set_peers(struct rlog_log *log, const char *const *addresses, size_t count);

@@ -298,6 +298,9 @@ static void on_reopen(void *arg)
 {
     struct rlog *p = arg;
     p->reopen = p->host->timer_start(p->host, REOPEN_MS, on_reopen, p);
+    for (struct rlog_log *log = p->logs; log != NULL; log = log->next) {
+        rlog_log_check_quorum(log, p->peer_count);
+    }
     for (size_t i = 0; i < p->name_count; i++) {
         struct rlog_log *log = NULL;
         struct mu_error err;

@@ -26,8 +26,9 @@ struct mu_registry_op {
 };
 
 struct mu_registry_events {
-    void (*fenced)(void *arg); /* a newer epoch writes now; every pending and later commit
-                                  fails with MU_E_FENCED */
+    /* A newer epoch writes now, or this process cannot write while another may: every
+     * pending and later commit fails, and the leadership is over. */
+    void (*fenced)(void *arg);
 };
 
 typedef void (*mu_registry_entry_cb)(void *arg,
