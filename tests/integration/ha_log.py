@@ -2,52 +2,14 @@
 
 Run below with-zookeeper 3. A client writes all the while; at the end each change that was acknowledged is there."""
 import os
-import random
 import shutil
 import time
 
 import cluster
 from cluster import check, wait
-from ha_chaos import Client, settle
-from ha_cluster import NATIVE, HaCluster, identities, wait_identities
+from ha_cluster import HaCluster
+from ha_log_kit import REGISTRY, Writes, begin, log_cluster, logged, third, votes, wait_votes
 from log_tool import muster_log
-
-LOG = ("replicated_log", 2)
-
-
-class Writes:
-    """The chaos client at work; ends_well() stops it and looks at everything that it was told."""
-
-    def __init__(self, c):
-        self.c = c
-        self.client = Client(c, random.Random(7), {"a": NATIVE, "b": NATIVE})
-        self.client.start()
-
-    def more(self, count=3):
-        """So many more changes are acknowledged."""
-        have = self.client.counts["acknowledged"]
-        wait(lambda: self.client.errors or self.client.counts["acknowledged"] >= have + count, "changes are acknowledged", 60)
-
-    def ends_well(self, want):
-        self.client.stopping = True
-        self.client.join(60)
-        check(not self.client.errors, "no request was refused as wrong", self.client.errors)
-        self.c.wait_ready()
-        self.client.settle()
-        settle(self.c, self.client)
-        wait_identities(self.c, want, "steady")
-        print(f"     {self.client.counts}")
-
-
-def begin(c):
-    c.accepted("POST", "/v2/apps", {**NATIVE, "id": "steady", "instances": 2})
-    c.wait_running("steady", 2)
-    c.wait_quiet()
-    return identities(c, "steady")
-
-
-def logged(node, text):
-    return text in node.log.read_text(errors="replace")
 
 
 def log_dir(c, master):
@@ -55,7 +17,7 @@ def log_dir(c, master):
 
 
 def each_master_dies_in_every_way():
-    with HaCluster(masters=3, docker="", registry=LOG) as c:
+    with log_cluster() as c:
         want, writes = begin(c), Writes(c)
         for way in ("kill", "stop", "freeze"):
             for node in [c.wait_leader(), c.standbys()[0]]:
@@ -73,8 +35,20 @@ def each_master_dies_in_every_way():
         writes.ends_well(want)
 
 
+def a_rolling_restart_loses_nothing():
+    with log_cluster() as c:
+        want, writes = begin(c), Writes(c)
+        for node in c.masters:
+            check(node.stop() == 0, f"{node.name} ends well")
+            writes.more()
+            node.start()
+            wait_votes(node)
+            writes.more()
+        writes.ends_well(want)
+
+
 def all_masters_die_at_once():
-    with HaCluster(masters=3, docker="", registry=LOG) as c:
+    with log_cluster() as c:
         want, writes = begin(c), Writes(c)
         for _ in range(2):
             writes.more()
@@ -87,22 +61,17 @@ def all_masters_die_at_once():
         writes.ends_well(want)
 
 
-def votes(c, node, count):
-    """So often has its log said that it votes (each of the two logs says it once)."""
-    return node.log.read_text(errors="replace").count("this replica votes now") >= count
-
-
 def a_lost_disk_comes_back_as_a_new_replica():
-    with HaCluster(masters=3, docker="", registry=LOG) as c:
+    with log_cluster() as c:
         want, writes = begin(c), Writes(c)
         for node in (c.standbys()[0], c.wait_leader()):
             writes.more()
             node.kill()
             shutil.rmtree(log_dir(c, node))
             node.start()
-            wait(lambda: votes(c, node, 2), f"{node.name} has read the logs and votes", 60)
+            wait(lambda: votes(node, 2), f"{node.name} has read the logs and votes", 60)
             writes.more()
-        other = next(m for m in c.masters if m is not node and m is not c.wait_leader())
+        other = third(c, node, c.wait_leader())
         other.kill()  # now the two that lost their disks may be needed
         c.wait_write()
         writes.more()
@@ -112,7 +81,7 @@ def a_lost_disk_comes_back_as_a_new_replica():
 
 
 def a_damaged_log_is_named_and_replaced():
-    with HaCluster(masters=3, docker="", registry=LOG) as c:
+    with log_cluster() as c:
         want, writes = begin(c), Writes(c)
         node = c.standbys()[0]
         writes.more()
@@ -131,12 +100,12 @@ def a_damaged_log_is_named_and_replaced():
         check(f"apps: DAMAGED: {path}: record " in verdict and f"move {path} away" in verdict and "if 2 of them have theirs" in verdict, "and says what to do", verdict)
         path.rename(str(path) + ".damaged")
         node.start()
-        wait(lambda: votes(c, node, 1), f"{node.name} has read the log and votes", 60)
+        wait(lambda: votes(node, 1), f"{node.name} has read the log and votes", 60)
         writes.ends_well(want)
 
 
 def a_machine_is_replaced():
-    with HaCluster(masters=3, docker="", registry=LOG) as c:
+    with log_cluster() as c:
         want, writes = begin(c), Writes(c)
         old = c.standbys()[0]
         old.kill()
@@ -145,7 +114,7 @@ def a_machine_is_replaced():
         new = make_master(c, port, api)
         new.start()
         try:
-            wait(lambda: votes(c, new, 2), "the new machine votes", 90)
+            wait(lambda: votes(new, 2), "the new machine votes", 90)
             c.masters[c.masters.index(old)] = new
             writes.more()
             c.wait_leader().kill()  # one of the two that were there before: the new one is needed
@@ -182,7 +151,7 @@ def two_masters_are_told_why_they_wait():
 
 class TwoOfThree(HaCluster):
     def __init__(self):
-        super().__init__(masters=3, docker="", registry=LOG, agents=0)
+        super().__init__(masters=3, docker="", registry=REGISTRY, agents=0)
 
     def __enter__(self):
         for m in self.masters[:2]:
@@ -191,5 +160,5 @@ class TwoOfThree(HaCluster):
 
 
 if __name__ == "__main__":
-    cluster.main(each_master_dies_in_every_way, all_masters_die_at_once, a_lost_disk_comes_back_as_a_new_replica, a_damaged_log_is_named_and_replaced,
+    cluster.main(each_master_dies_in_every_way, a_rolling_restart_loses_nothing, all_masters_die_at_once, a_lost_disk_comes_back_as_a_new_replica, a_damaged_log_is_named_and_replaced,
                  a_machine_is_replaced, two_masters_are_told_why_they_wait)

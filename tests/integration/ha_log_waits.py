@@ -8,7 +8,7 @@ import time
 import cluster
 from cluster import check, request, wait
 from ha_cluster import NATIVE, HaCluster
-from ha_log import LOG, logged
+from ha_log_kit import REGISTRY, logged, metrics
 
 EMPTY = {"cmd": "true", "instances": 0, "cpus": 0.01, "mem": 8}
 WAIT_S = 10  # after which a client is answered
@@ -21,10 +21,6 @@ def health(node):
     except OSError:
         return 0, ""
     return status, text
-
-
-def metrics(node):
-    return request(node.port, "GET", "/metrics/snapshot", timeout=5, host=node.ip)[2]
 
 
 def registry(node):
@@ -50,7 +46,7 @@ def change(c, leader, method, path, body, others):
 
 
 def health_is_seen_on_every_master():
-    with HaCluster(masters=3, docker="", agents=0, registry=LOG) as c:
+    with HaCluster(masters=3, docker="", agents=0, registry=REGISTRY) as c:
         leader = c.wait_leader()
         c.accepted("POST", "/v2/apps", {**EMPTY, "id": "a"})
         for node in c.masters:
@@ -67,15 +63,15 @@ def health_is_seen_on_every_master():
         want = {"registrar/log/role": 5, "registrar/log/members_up": 3, "registrar/log/recovered": 1, "registry/apps/log/behind": 0}
         wait(lambda: want.items() <= metrics(leader).items(), "the leader's metrics", 20)
         standby = next(m for m in c.masters if m is not leader)
-        wait(lambda: metrics(standby)["registrar/log/role"] == 3 and metrics(standby)["registry/apps/log/fsync_ms/count"] > 0, "a standby's metrics", 20)
+        wait(lambda: metrics(standby).get("registrar/log/role") == 3 and metrics(standby).get("registry/apps/log/fsync_ms/count", 0) > 0, "a standby's metrics", 20)
         standby.kill()
-        wait(lambda: metrics(leader)["registrar/log/members_up"] == 2, "its death is counted", 20)
+        wait(lambda: metrics(leader).get("registrar/log/members_up") == 2, "its death is counted", 20)
         gone = [m for m in registry(leader)["master"]["members"] if not m["up"]]
         check([m["address"] for m in gone] == [f"127.0.0.1:{standby.port}"] and gone[0]["since"], "and shown, with the time", gone)
 
 
 def without_a_quorum_everybody_is_told_why():
-    with HaCluster(masters=3, docker="", registry=LOG) as c:
+    with HaCluster(masters=3, docker="", registry=REGISTRY) as c:
         c.accepted("POST", "/v2/apps", {**NATIVE, "id": "steady", "instances": 1})
         c.wait_running("steady", 1)
         c.wait_quiet()
@@ -100,7 +96,7 @@ def without_a_quorum_everybody_is_told_why():
 
 
 def an_elected_master_that_cannot_recover_says_why():
-    with HaCluster(masters=3, docker="", registry=LOG) as c:
+    with HaCluster(masters=3, docker="", registry=REGISTRY) as c:
         c.accepted("POST", "/v2/apps", {**EMPTY, "id": "a"})
         leader = c.wait_leader()
         others = [m for m in c.masters if m is not leader]
@@ -141,7 +137,7 @@ def one_master_alone_keeps_its_log_beside_zookeeper():
 def names_of_one_master_make_one_connection():
     ports = cluster.free_ports(6)
     names = [f"{host}:{port}" for port in ports[::2] for host in ("127.0.0.1", "localhost")]
-    with HaCluster(masters=3, docker="", agents=0, registry=LOG, ports=ports, flags=(f"--log_peers={','.join(names)}",)) as c:
+    with HaCluster(masters=3, docker="", agents=0, registry=REGISTRY, ports=ports, flags=(f"--log_peers={','.join(names)}",)) as c:
         leader = c.wait_leader()
         c.accepted("POST", "/v2/apps", {**EMPTY, "id": "a"})
         for node in c.masters:
@@ -168,7 +164,7 @@ def stamp(text):
 
 
 def a_log_that_cannot_be_opened_is_told_of_once():
-    with HaCluster(masters=3, docker="", agents=0, registry=LOG) as c:
+    with HaCluster(masters=3, docker="", agents=0, registry=REGISTRY) as c:
         node = c.standbys()[0]
         node.kill()
         path = c.dir / node.name / "replicated_log" / "apps.log"

@@ -1,9 +1,10 @@
 """The story of several masters: whichever service stops, in whatever way, what runs is not disturbed and scaling goes on.
 
-Run below with-zookeeper 3, and with-dockerd where containers are wanted."""
+Run below with-zookeeper 3, and with-dockerd where containers are wanted. The first argument replicated_log: three masters that keep the registry on their log."""
 import json
 import socket
 import subprocess
+import sys
 import time
 
 import cluster
@@ -11,6 +12,14 @@ from cluster import check, wait
 from ha_cluster import NATIVE, SESSION_TIMEOUT_S, HaCluster, identities, wait_identities
 
 STORY_APP = "ubuntu"
+REGISTRY = "in_memory"
+
+
+def story_cluster(masters=2, **kw):
+    """Of as many masters as the registry wants."""
+    if REGISTRY == "replicated_log":
+        return HaCluster(masters=3, registry=(REGISTRY, 2), **kw)
+    return HaCluster(masters=masters, **kw)
 
 
 def begin(c):
@@ -50,7 +59,7 @@ def processor_ticks(node):
 
 
 def the_leader_is_ended_in_every_way():
-    with HaCluster(masters=2) as c:
+    with story_cluster() as c:
         want = begin(c)
         for way in ("stop", "kill", "freeze"):
             old = c.wait_leader()
@@ -81,9 +90,8 @@ def status_of(connection):
 
 def a_frozen_leader_wakes_up_as_a_standby():
     """Requests that wait in its sockets, on old connections and new ones, are the first thing that it reads."""
-    with HaCluster(masters=2) as c:
+    with story_cluster() as c:
         leader = c.wait_leader()
-        other = c.standbys()[0]
         body = json.dumps({"id": "/too-late", "cmd": "true", "instances": 0, "cpus": 0.01, "mem": 8})
         texts = [(leader.port, "GET /state HTTP/1.1\r\nHost: x\r\n\r\n"),
                  (leader.port, "POST /api/v1/agent-link HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"),
@@ -98,7 +106,7 @@ def a_frozen_leader_wakes_up_as_a_standby():
         for connections in (old, new):
             for connection, (_, text) in zip(connections, texts):
                 connection.sendall(text.encode())
-        wait(lambda: c.state(other).get("elected_time"), "another master leads", 3 * SESSION_TIMEOUT_S, every=0.005)
+        other = c.wait_leader(3 * SESSION_TIMEOUT_S, not_=leader)
         leader.resume()
         for connection, (_, text) in zip(old + new, texts + texts):
             status = status_of(connection)  # the app's definition may be passed on to the leader, which then has it
@@ -108,7 +116,7 @@ def a_frozen_leader_wakes_up_as_a_standby():
 
 
 def three_masters_and_three_agents():
-    with HaCluster(masters=3, agents=3) as c:
+    with story_cluster(masters=3, agents=3) as c:
         c.accepted("POST", "/v2/apps", {**NATIVE, "id": "spread", "instances": 6, "constraints": [["hostname", "LIKE", ".*"]]})
         c.wait_running("spread", 6)
         want = identities(c, "spread")
@@ -125,7 +133,7 @@ def three_masters_and_three_agents():
 
 
 def a_zookeeper_server_goes():
-    with HaCluster(masters=2) as c:
+    with story_cluster() as c:
         want = begin(c)
         leader = c.wait_leader()
         for n in c.zk.numbers():
@@ -140,7 +148,7 @@ def a_zookeeper_server_goes():
 
 
 def all_zookeeper_servers_go_and_come_back():
-    with HaCluster(masters=2) as c:
+    with story_cluster() as c:
         want = begin(c)
         for n in c.zk.numbers():
             c.zk.kill(n)
@@ -157,7 +165,7 @@ def all_zookeeper_servers_go_and_come_back():
 
 
 def all_masters_go():
-    with HaCluster(masters=2) as c:
+    with story_cluster() as c:
         want = begin(c)
         for m in c.masters:
             m.kill()
@@ -169,7 +177,7 @@ def all_masters_go():
 
 
 def the_agent_goes_during_a_failover():
-    with HaCluster(masters=2) as c:
+    with story_cluster() as c:
         want = begin(c)
         old = c.wait_leader()
         c.agents[0].kill()
@@ -183,7 +191,7 @@ def the_agent_goes_during_a_failover():
 
 
 def a_deployment_goes_on_through_a_failover():
-    with HaCluster(masters=2) as c:
+    with story_cluster() as c:
         c.accepted("POST", "/v2/apps", {**NATIVE, "id": "rolling", "instances": 4})
         c.wait_running("rolling", 4)
         c.wait_quiet()
@@ -198,7 +206,7 @@ def a_deployment_goes_on_through_a_failover():
 
 
 def standbys_pass_on_and_redirect():
-    with HaCluster(masters=2) as c:
+    with story_cluster() as c:
         begin(c)
         leader, standby = c.wait_leader(), c.standbys()[0]
         status, headers, apps = c.ask("GET", "/v2/apps", master=standby)
@@ -216,7 +224,7 @@ def standbys_pass_on_and_redirect():
 
 
 def other_tools_find_the_znodes():
-    with HaCluster(masters=2) as c:
+    with story_cluster() as c:
         leader = c.wait_leader()
         names = wait(lambda: (lambda found: found if len(found) == 2 else None)(
             sorted(n for n in c.zk.list(c.path) if n.startswith("json.info_"))), "two candidates", 20)
@@ -274,8 +282,15 @@ def wrong_urls_are_refused():
         check(done.returncode != 0 and text in done.stderr, f"--zk={url} is refused with a reason", done.returncode, done.stderr)
 
 
+ON_ANY_REGISTRY = (the_leader_is_ended_in_every_way, a_frozen_leader_wakes_up_as_a_standby, three_masters_and_three_agents, a_zookeeper_server_goes,
+                   the_agent_goes_during_a_failover, a_deployment_goes_on_through_a_failover, standbys_pass_on_and_redirect)
+# What ZooKeeper alone decides, and what ha_log.py has of its own.
+ON_THE_FIRST_ONLY = (all_zookeeper_servers_go_and_come_back, all_masters_go, other_tools_find_the_znodes, an_ensemble_that_comes_up_later_is_found,
+                     nodes_with_a_password_are_kept_from_others, wrong_urls_are_refused)
+
+
 if __name__ == "__main__":
-    cluster.main(the_leader_is_ended_in_every_way, a_frozen_leader_wakes_up_as_a_standby, three_masters_and_three_agents,
-                 a_zookeeper_server_goes, all_zookeeper_servers_go_and_come_back, all_masters_go, the_agent_goes_during_a_failover,
-                 a_deployment_goes_on_through_a_failover, standbys_pass_on_and_redirect, other_tools_find_the_znodes,
-                 an_ensemble_that_comes_up_later_is_found, nodes_with_a_password_are_kept_from_others, wrong_urls_are_refused)
+    if sys.argv[1:2] == ["replicated_log"]:
+        REGISTRY = sys.argv.pop(1)
+        ON_THE_FIRST_ONLY = ()
+    cluster.main(*ON_ANY_REGISTRY, *ON_THE_FIRST_ONLY)
