@@ -134,6 +134,12 @@ def one_master_alone_keeps_its_log_beside_zookeeper():
         wait(lambda: logged(node, "the log was made for --quorum=1 (1 masters), and this master has --quorum=2"), "another quorum is named", 60)
 
 
+def a_second_master_with_a_log_of_its_own_is_told_of():
+    with HaCluster(masters=2, docker="", agents=0, registry=("replicated_log", 1)) as c:
+        for node in c.masters:
+            wait(lambda: logged(node, "several masters have --quorum=1: each keeps a log of its own"), f"{node.name} says so", 20)
+
+
 def names_of_one_master_make_one_connection():
     ports = cluster.free_ports(6)
     names = [f"{host}:{port}" for port in ports[::2] for host in ("127.0.0.1", "localhost")]
@@ -185,4 +191,5 @@ def a_log_that_cannot_be_opened_is_told_of_once():
 
 if __name__ == "__main__":
     cluster.main(health_is_seen_on_every_master, without_a_quorum_everybody_is_told_why, an_elected_master_that_cannot_recover_says_why,
-                 one_master_alone_keeps_its_log_beside_zookeeper, names_of_one_master_make_one_connection, a_log_that_cannot_be_opened_is_told_of_once)
+                 one_master_alone_keeps_its_log_beside_zookeeper, a_second_master_with_a_log_of_its_own_is_told_of,
+                 names_of_one_master_make_one_connection, a_log_that_cannot_be_opened_is_told_of_once)
