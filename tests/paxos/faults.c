@@ -196,6 +196,18 @@ void faults_spare(struct world *w, bool from_the_start)
     world_later(w, world_rand(w, 2000, 60000), on_operator);
 }
 
+static void make_lead(struct world *w, size_t k, uint64_t epoch)
+{
+    if (w->nodes[k].led) {
+        client_lost(w, k);
+    }
+    world_note(w, "%zu is elected, epoch %llu", k, (unsigned long long)epoch);
+    w->nodes[k].epoch = epoch;
+    w->nodes[k].asked_at = w->highest_acked;
+    struct paxos_event ev = {.type = PAXOS_EV_LEAD, .epoch = epoch, .token = epoch};
+    world_step(w, k, &ev);
+}
+
 static void elect(struct world *w)
 {
     size_t k = (size_t)world_rand(w, 0, w->count - 1);
@@ -211,14 +223,33 @@ static void elect(struct world *w)
             cut(w, k, i);
         }
     }
-    if (w->nodes[k].led) {
-        client_lost(w, k);
+    make_lead(w, k, epoch);
+}
+
+/* One of those who stay is cut off in the moment when one is exchanged, and the one that
+ * goes is back; or one that was elected before hears of it now. */
+static void on_exchanging(struct world *w, struct event *e)
+{
+    for (size_t i = 0; i < w->count && w->nodes[e->to].up && !w->faults_over; i++) {
+        if (i != e->to && !world_reaches(w, i, e->to)) {
+            w->cut_until[i][e->to] = w->cut_until[e->to][i] = w->now_ms;
+            world_connect(w, i, e->to);
+        } else if (world_rand(w, 0, 2) == 0) {
+            cut(w, i, e->to);
+        }
     }
-    world_note(w, "%zu is elected, epoch %llu", k, (unsigned long long)epoch);
-    w->nodes[k].epoch = epoch;
-    w->nodes[k].asked_at = w->highest_acked;
-    struct paxos_event ev = {.type = PAXOS_EV_LEAD, .epoch = epoch, .token = epoch};
-    world_step(w, k, &ev);
+    size_t other = (size_t)world_rand(w, 0, w->count - 1);
+    uint64_t epoch = w->nodes[e->to].epoch;
+    if (!w->faults_over && other != e->to && w->nodes[other].up && epoch > 1) {
+        make_lead(w, other, epoch - 1);
+    }
+}
+
+void faults_exchanging(struct world *w, size_t k)
+{
+    if (world_chance(w, w->faults.returns)) {
+        world_later(w, world_rand(w, 0, 10), on_exchanging)->to = k;
+    }
 }
 
 static void on_second(struct world *w, struct event *e)
@@ -284,6 +315,7 @@ void faults_begin(struct world *w)
         {&w->faults.stale_leader, 500000},
         {&w->faults.crash_on_answer, 20000},
         {&w->faults.unaware, 900000},
+        {&w->faults.returns, 900000},
     };
     for (size_t i = 0; i < MU_COUNT_OF(kinds); i++) { /* a random subset */
         *kinds[i].chance =
@@ -319,16 +351,8 @@ void faults_end(struct world *w)
     if (!w->failed && w->count > w->members && !has_begun(w)) {
         help_to_begin(w);
     }
-    size_t k = (size_t)world_rand(w, 0, w->members - 1);
-    w->nodes[k].epoch = ++w->last_epoch;
-    w->nodes[k].asked_at = w->highest_acked;
-    if (w->nodes[k].led) {
-        client_lost(w, k);
-    }
-    struct paxos_event ev = {
-        .type = PAXOS_EV_LEAD, .epoch = w->last_epoch, .token = w->last_epoch};
     if (!w->failed) {
-        world_step(w, k, &ev);
+        make_lead(w, (size_t)world_rand(w, 0, w->members - 1), ++w->last_epoch);
     }
 }
 
@@ -350,11 +374,7 @@ void faults_disaster(struct world *w)
     }
     for (size_t k = 0; k < w->count && !w->failed; k++) {
         if (w->nodes[k].up) { /* each of them tries */
-            w->nodes[k].epoch = ++w->last_epoch;
-            w->nodes[k].led = false;
-            struct paxos_event ev = {
-                .type = PAXOS_EV_LEAD, .epoch = w->last_epoch, .token = w->last_epoch};
-            world_step(w, k, &ev);
+            make_lead(w, k, ++w->last_epoch);
         }
     }
 }

@@ -247,14 +247,19 @@ void world_step(struct world *w, size_t k, struct paxos_event *ev)
     struct paxos_effects fx = {0};
     ev->now_ms = w->now_ms + n->ahead_ms;
     uint32_t members_before = n->p->members.count;
+    bool wrote_members = n->p->co.writes_members;
     uint64_t gen = n->gen;
     paxos_step(n->p, ev, &fx);
     w->members_written += members_before > 0 && n->p->co.writes_members;
+    bool exchanges = n->p->co.writes_members && !wrote_members;
     check_node(w, k);
     for (size_t i = 0; i < fx.count && n->gen == gen; i++) {
         apply(w, k, &fx.v[i]);
     }
     paxos_effects_release(&fx);
+    if (exchanges && n->gen == gen) {
+        faults_exchanging(w, k);
+    }
     if (!n->up || n->gen != gen) {
         return;
     }

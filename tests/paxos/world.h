@@ -69,7 +69,8 @@ struct chosen {
 
 struct faults { /* in ppm for each second, or for each message */
     uint32_t crash, all_crash, partition, isolate, lose, twice, late, disk_fails,
-        lose_disk, replace, damage, tear, jump, stale_leader, crash_on_answer, unaware;
+        lose_disk, replace, damage, tear, jump, stale_leader, crash_on_answer, unaware,
+        returns;
 };
 
 struct reign {
@@ -119,7 +120,8 @@ void world_connect(struct world *w, size_t a, size_t b);
 void world_disconnect(struct world *w, size_t a, size_t b);
 
 /* faults.c */
-void faults_answered(struct world *w, size_t k); /* a promise or a vote was sent */
+void faults_answered(struct world *w, size_t k);   /* a promise or a vote was sent */
+void faults_exchanging(struct world *w, size_t k); /* k writes new members */
 void faults_begin(struct world *w);
 void faults_spare(struct world *w, bool from_the_start); /* the last node */
 void faults_end(struct world *w);
