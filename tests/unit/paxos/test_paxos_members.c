@@ -470,6 +470,40 @@ static void address_that_was_left_is_nobodys(void **state)
     kit_release(&k);
 }
 
+/* 0 has lost its disk, leads with the votes of others, and its first value is on 1 alone
+ * when 4 has the first position with 2 and 3. The map that 0 takes over ends where its
+ * own values do; they are not what was chosen. */
+static void map_that_ends_where_its_values_do_is_not_theirs(void **state)
+{
+    (void)state;
+    struct kit k;
+    kit_init_voting(&k, 5, 3);
+    kit_crash(&k, 0);
+    kit_wipe(&k, 0);
+    kit_start(&k, 0);
+    for (int i = 1; i < 4; i++) {
+        kit_connect(&k, 0, i);
+    }
+    kit_cut(&k, 1, 4);
+    kit_pass(&k, 2000);
+    assert_int_equal(kit_status(&k, 0), PAXOS_RECOVERING);
+    kit_hold(&k, 0, 2, PAXOS_MSG_WRITE);
+    kit_hold(&k, 0, 3, PAXOS_MSG_WRITE);
+    kit_lead(&k, 0, 1);
+    kit_run(&k);
+    assert_int_equal(k.nodes[0].p->co.state, PAXOS_SETTLING);
+    kit_must_lead(&k, 4, 2);
+    kit_pass(&k, 2000);
+    assert_int_equal(kit_view(&k, 0).committed, 1); /* it has the map of 2 or 3 */
+    kit_isolate(&k, 0);
+    kit_no_rules(&k);
+    kit_connect_all(&k);
+    kit_pass(&k, 5000);
+    kit_assert_same(&k, 1, 4); /* and no position had two values: kit.c */
+    assert_int_equal(kit_view(&k, 1).state->epoch, 2);
+    kit_release(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -491,6 +525,7 @@ int main(void)
         cmocka_unit_test(leader_does_not_replace_itself),
         cmocka_unit_test(who_answers_is_not_replaced_by_one_at_its_address),
         cmocka_unit_test(address_that_was_left_is_nobodys),
+        cmocka_unit_test(map_that_ends_where_its_values_do_is_not_theirs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

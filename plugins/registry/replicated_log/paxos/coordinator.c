@@ -465,14 +465,17 @@ void coordinator_members_changed(struct paxos *p)
 {
     struct paxos_coordinator *co = &p->co;
     if (co->state == PAXOS_SETTLING) {
+        /* Nothing stands behind the entry, if it was written here. With a map of others,
+         * what is under this ballot need not be what was chosen: no word of it. */
+        bool is_own = co->proposals.count == 0 && co->proposals.first == p->committed + 1;
         while (co->proposals.count > 0) {
             struct paxos_proposal *prop = paxos_ring_shift(&co->proposals);
             paxos_value_unref(prop->value); /* none has a token yet */
             free(prop);
         }
         co->bytes_in_flight = 0;
-        if (co->proposals.first == p->committed + 1) { /* it was what is written here */
-            tell_committed(p);                         /* the new one waits for it */
+        if (is_own) {
+            tell_committed(p); /* the new one waits for it */
         }
         co->state = PAXOS_PROMISING;
     }
