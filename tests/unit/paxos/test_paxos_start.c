@@ -436,6 +436,41 @@ static void old_answers_do_not_count(void **state)
     kit_release(&k);
 }
 
+/* 5 has lost its disk, and begins to learn the log of 3 and 4 when 0, 1 and 2 with
+ * another one come: it stops, though it has asked already. */
+static void two_logs_are_noticed_before_the_map_has_come(void **state)
+{
+    (void)state;
+    struct kit k;
+    kit_init(&k, 6, 2);
+    for (int first = 0; first < 6; first += 3) {
+        kit_connect(&k, first, first + 1);
+        kit_connect(&k, first, first + 2);
+        kit_connect(&k, first + 1, first + 2);
+    }
+    kit_pass(&k, 3000);
+    kit_crash(&k, 5);
+    kit_wipe(&k, 5);
+    kit_start(&k, 5);
+    kit_drop(&k, 5, KIT_ANY, PAXOS_MSG_FETCH);
+    kit_connect(&k, 5, 3);
+    kit_connect(&k, 5, 4);
+    kit_pass(&k, 2000);
+    assert_int_equal(kit_status(&k, 5), PAXOS_RECOVERING);
+    kit_connect_all(&k);
+    kit_pass(&k, 2000);
+    kit_no_rules(&k);
+    kit_pass(&k, 20000);
+    assert_int_equal(kit_view(&k, 5).members->count, 0); /* it must not choose */
+    assert_non_null(strstr(kit_explain(&k, 5), "have different logs"));
+    for (int i = 0; i < 3; i++) {
+        kit_cut(&k, 5, i);
+    }
+    kit_pass(&k, 3000);
+    assert_true(kit_view(&k, 5).members->log == kit_view(&k, 3).members->log);
+    kit_release(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -457,6 +492,7 @@ int main(void)
         cmocka_unit_test(late_disk_takes_no_vote_away),
         cmocka_unit_test(replica_that_was_not_there_at_the_beginning_recovers),
         cmocka_unit_test(old_answers_do_not_count),
+        cmocka_unit_test(two_logs_are_noticed_before_the_map_has_come),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

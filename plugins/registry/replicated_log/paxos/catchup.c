@@ -77,6 +77,11 @@ void catchup_tick(struct paxos *p)
         p->fetch.active = false;
         return;
     }
+    if (p->members.count == 0) { /* join.c says whom to ask, if one may be asked at all */
+        forget_incoming(p);
+        p->fetch.active = false;
+        return;
+    }
     size_t start = p->peer_count == 0 ? 0 : (size_t)paxos_random(p, 0, p->peer_count - 1);
     for (size_t i = 0; i < p->peer_count; i++) {
         const struct paxos_peer *peer = &p->peers[(start + i) % p->peer_count];
