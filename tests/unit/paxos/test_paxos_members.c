@@ -504,6 +504,23 @@ static void map_that_ends_where_its_values_do_is_not_theirs(void **state)
     kit_release(&k);
 }
 
+/* 1 does not answer, and without it nobody could go on: 0 waits with its entry. */
+static void leader_without_a_quorum_keeps_an_exchange(void **state)
+{
+    (void)state;
+    struct kit k;
+    about_to_join(&k);
+    kit_hold(&k, 0, 1, PAXOS_MSG_WRITE);
+    kit_pass(&k, 15000);
+    assert_true(k.nodes[0].p->co.writes_members);
+    assert_int_equal(k.nodes[0].fenced, 0);
+    assert_true(kit_view(&k, 0).leads);
+    kit_no_rules(&k);
+    kit_pass(&k, 3000);
+    assert_true(kit_is_member(&k, 0, 3) && kit_votes(&k, 3));
+    kit_release(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -526,6 +543,7 @@ int main(void)
         cmocka_unit_test(who_answers_is_not_replaced_by_one_at_its_address),
         cmocka_unit_test(address_that_was_left_is_nobodys),
         cmocka_unit_test(map_that_ends_where_its_values_do_is_not_theirs),
+        cmocka_unit_test(leader_without_a_quorum_keeps_an_exchange),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

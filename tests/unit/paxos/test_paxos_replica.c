@@ -460,6 +460,29 @@ static void map_at_a_large_position_is_taken_at_once(void **state)
     kit_release(&k);
 }
 
+/* It would be chosen, and stop each replica that reads it. */
+static void batch_that_nobody_can_read_is_not_written(void **state)
+{
+    (void)state;
+    static const char bad[] = "B\1\0\0\0\0\0\0\0\2\0\0\0rest";
+    struct kit k;
+    kit_init_voting(&k, 3, 2);
+    kit_must_lead(&k, 0, 1);
+    struct paxos_effects fx = {0};
+    struct paxos_event ev = {.type = PAXOS_EV_APPEND,
+                             .now_ms = k.now_ms,
+                             .data = bad,
+                             .len = sizeof(bad) - 1,
+                             .token = 1};
+    paxos_step(k.nodes[0].p, &ev, &fx);
+    assert_int_equal(fx.count, 1);
+    assert_int_equal(fx.v[0].type, PAXOS_FX_DONE);
+    assert_int_equal(fx.v[0].status, MU_E_INVALID);
+    paxos_effects_release(&fx);
+    assert_int_equal(kit_view(&k, 0).in_flight, 0);
+    kit_release(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -481,6 +504,7 @@ int main(void)
         cmocka_unit_test(damaged_entry_is_refused),
         cmocka_unit_test(entry_at_a_wrong_place_is_refused),
         cmocka_unit_test(map_at_a_large_position_is_taken_at_once),
+        cmocka_unit_test(batch_that_nobody_can_read_is_not_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
