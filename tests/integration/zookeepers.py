@@ -41,7 +41,7 @@ class ZooKeepers:
             home = self.dir / str(n)
             (home / "data").mkdir(parents=True)
             (home / "data" / "myid").write_text(f"{n}\n")
-            lines = [f"dataDir={home}/data", f"clientPort={PORT + n}", "tickTime=500", "initLimit=20", "syncLimit=10", "admin.enableServer=false",
+            lines = [f"dataDir={home}/data", f"clientPort={PORT + n}", "tickTime=500", "maxSessionTimeout=40000", "initLimit=20", "syncLimit=10", "admin.enableServer=false",
                      "4lw.commands.whitelist=*", "maxClientCnxns=0"]
             if count > 1:
                 lines += [f"server.{k}=127.0.0.1:{PEER_PORT + k}:{ELECTION_PORT + k}" for k in range(1, count + 1)]
