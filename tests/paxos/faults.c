@@ -3,7 +3,7 @@
 
 static void on_back(struct world *w, struct event *e)
 {
-    if (!w->nodes[e->to].up) {
+    if (!w->nodes[e->to].up && w->nodes[e->to].is_listed) { /* else it was taken away */
         world_start(w, e->to);
     }
 }
