@@ -609,8 +609,9 @@ void rlog_log_check_quorum(struct rlog_log *log, size_t listed)
 {
     struct paxos_view v;
     paxos_view(log->machine, &v);
+    size_t reachable = v.members->count > 0 ? v.reachable_members : v.reachable;
     bool is_cut_off =
-        log->writer != NULL && v.reachable < log->quorum && listed >= log->quorum;
+        log->writer != NULL && reachable < log->quorum && listed >= log->quorum;
     log->cut_off_rounds = is_cut_off ? log->cut_off_rounds + 1 : 0;
     if (log->cut_off_rounds < CUT_OFF_ROUNDS || log->is_closing) {
         return;
@@ -619,7 +620,7 @@ void rlog_log_check_quorum(struct rlog_log *log, size_t listed)
     log->host->log(log->host, MU_WARN,
                    "this master leads and cannot reach those who keep the log with it: "
                    "it makes way for one that may",
-                   "log=%s reachable=%zu quorum=%" PRIu32, log->name, v.reachable,
+                   "log=%s reachable=%zu quorum=%" PRIu32, log->name, reachable,
                    log->quorum);
     struct paxos_event ev = {.type = PAXOS_EV_RESIGN};
     step(log, &ev);

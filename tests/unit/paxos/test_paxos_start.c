@@ -263,9 +263,9 @@ static void a_master_that_is_only_known_of_counts(void **state)
     for (int i = 0; i < 3; i++) {
         assert_true(kit_status(&k, i) != PAXOS_VOTING);
     }
-    assert_string_equal(kit_explain(&k, 0), "4 masters are there, --quorum=2 is for 3: "
-                                            "stop one, or give all of them a larger "
-                                            "quorum");
+    assert_string_equal(kit_explain(&k, 0), "4 masters are listed (--log_peers, --zk), "
+                                            "--quorum=2 is for 3: stop one, or give all "
+                                            "of them a larger quorum");
     kit_known(&k, 0, 3);
     kit_pass(&k, 3000);
     assert_true(kit_votes(&k, 0) && kit_votes(&k, 1) && kit_votes(&k, 2));

@@ -204,11 +204,12 @@ static void explain_start(const struct paxos *p, struct mu_buf *out)
                       "directory replicated_log of all masters, and start %u of them",
                       differs(p), all);
     } else if (seen > all || p->known > all) {
-        mu_buf_printf(
-            out,
-            "%u masters are there, --quorum=%u is for %u: stop one, or give all "
-            "of them a larger quorum",
-            seen > p->known ? seen : (uint32_t)p->known, p->quorum, all);
+        mu_buf_printf(out,
+                      "%u masters are %s, --quorum=%u is for %u: stop one, or give all "
+                      "of them a larger quorum",
+                      seen > p->known ? seen : (uint32_t)p->known,
+                      seen > all ? "there" : "listed (--log_peers, --zk)", p->quorum,
+                      all);
     } else {
         mu_buf_printf(out,
                       "%u of %u masters are there: a new log begins when all %u that "

@@ -398,7 +398,8 @@ static void dispatch(struct paxos *p, const struct paxos_event *ev)
         coordinator_lead(p, ev->epoch, ev->token);
         break;
     case PAXOS_EV_RESIGN:
-        coordinator_end(p, -ECANCELED, MU_E_UNKNOWN_OUTCOME, "the store is closed");
+        coordinator_end(p, -ECANCELED, MU_E_UNKNOWN_OUTCOME,
+                        "this master has given the log up");
         break;
     case PAXOS_EV_APPEND:
         coordinator_append(p, ev->data, ev->len, ev->token);
@@ -465,7 +466,8 @@ void paxos_destroy(struct paxos *p)
     }
     struct paxos_effects fx = {0};
     p->fx = &fx;
-    coordinator_end(p, -ECANCELED, MU_E_UNKNOWN_OUTCOME, "the store is closed");
+    coordinator_end(p, -ECANCELED, MU_E_UNKNOWN_OUTCOME,
+                    "this master has given the log up");
     paxos_effects_release(&fx);
     replica_release(p);
     catchup_release(p);
@@ -523,5 +525,8 @@ void paxos_view(const struct paxos *p, struct paxos_view *out)
     };
     for (size_t i = 0; i < p->peer_count; i++) {
         out->reachable += p->peers[i].up;
+    }
+    for (uint32_t i = 0; i < p->members.count; i++) {
+        out->reachable_members += paxos_is_up(p, p->members.v[i].id);
     }
 }

@@ -95,6 +95,7 @@ struct paxos_view {
     bool leads;
     size_t in_flight, waiting; /* values on their way, and values behind them */
     size_t reachable;          /* replicas that are there, with this one */
+    size_t reachable_members;  /* those of them whose votes count */
     int failed;                /* of the journal; 0: none */
 };
 void paxos_view(const struct paxos *p, struct paxos_view *out);
