@@ -406,6 +406,29 @@ static void nothing_is_written_behind_new_members_before_they_are_chosen(void **
     kit_release(&k);
 }
 
+/* It starts on its journal without what was written since the entry that takes 3 in was
+ * accepted: it does not know that it was chosen. */
+static void forget_committed(struct kit *k, int i)
+{
+    struct kit_node *n = &k->nodes[i];
+    kit_crash(k, i);
+    struct paxos_entry e = {0};
+    struct mu_error err;
+    do { /* the last entry that stays is the accepted one */
+        assert_true(n->journal.count > 1);
+        struct mu_buf *last = &n->journal.v[n->journal.count - 1];
+        assert_int_equal(paxos_entry_decode(mu_buf_str(last), last->len, &e, &err), 0);
+        bool is_it = e.kind == PAXOS_ENTRY_ACCEPT && e.value->kind == PAXOS_MEMBERS;
+        paxos_value_unref(e.value);
+        if (is_it) {
+            break;
+        }
+        mu_buf_release(last);
+        n->journal.count--;
+    } while (true);
+    kit_start(k, i);
+}
+
 /* A replica must not be talked out of its place by one that says it has its address. */
 static void leader_does_not_replace_itself(void **state)
 {
@@ -521,6 +544,31 @@ static void leader_without_a_quorum_keeps_an_exchange(void **state)
     kit_release(&k);
 }
 
+/* 3 has the place of 2 and knows it, 0 has only accepted that, and the disk of 1 is lost:
+ * 0 is elected and reaches nobody whom it knows to be a member. */
+static void new_member_is_heard_when_the_old_ones_are_gone(void **state)
+{
+    (void)state;
+    struct kit k;
+    about_to_join(&k);
+    kit_run(&k);
+    assert_true(kit_is_member(&k, 0, 3) && kit_is_member(&k, 3, 3));
+    kit_append(&k, 0, "x", "1");
+    kit_pass(&k, 2000);
+    forget_committed(&k, 0);
+    kit_crash(&k, 1);
+    kit_wipe(&k, 1);
+    kit_connect(&k, 0, 3);
+    assert_false(kit_is_member(&k, 0, 3));
+    kit_must_lead(&k, 0, 2);
+    assert_true(kit_is_member(&k, 0, 3));
+    assert_string_equal(kit_get(&k, 0, "x"), "1");
+    uint64_t after = kit_append(&k, 0, "after", "1");
+    kit_pass(&k, 2000);
+    assert_int_equal(kit_answer(&k, after), 0);
+    kit_release(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -542,6 +590,7 @@ int main(void)
         cmocka_unit_test(leader_does_not_replace_itself),
         cmocka_unit_test(who_answers_is_not_replaced_by_one_at_its_address),
         cmocka_unit_test(address_that_was_left_is_nobodys),
+        cmocka_unit_test(new_member_is_heard_when_the_old_ones_are_gone),
         cmocka_unit_test(map_that_ends_where_its_values_do_is_not_theirs),
         cmocka_unit_test(leader_without_a_quorum_keeps_an_exchange),
     };

@@ -260,14 +260,17 @@ void coordinator_on_rejected(struct paxos *p, const struct paxos_message *m)
     co->retry_ms = p->now_ms + paxos_random(p, ROUND_WAIT_MIN_MS, ROUND_WAIT_MAX_MS);
 }
 
+void coordinator_heard(struct paxos *p, uint64_t from, uint64_t committed)
+{
+    if (p->co.state == PAXOS_PROMISING && committed > p->committed) {
+        fetch_to(p, committed, from);
+    }
+}
+
 void coordinator_on_ignored(struct paxos *p, uint64_t from, const struct paxos_message *m)
 {
-    if (p->co.state != PAXOS_PROMISING ||
-        paxos_ballot_cmp(&m->ballot, &p->co.ballot) != 0) {
-        return;
-    }
-    if (m->committed > p->committed) { /* it was a member: who is one now is in there */
-        fetch_to(p, m->committed, from);
+    if (paxos_ballot_cmp(&m->ballot, &p->co.ballot) == 0) {
+        coordinator_heard(p, from, m->committed);
     }
 }
 
@@ -703,6 +706,7 @@ void coordinator_tick(struct paxos *p)
             begin_round(p);
         } else if (co->retry_ms == 0 && p->now_ms - co->asked_ms >= PAXOS_RESEND_MS / 2) {
             ask_promises(p);
+            join_ask(p);
         }
         break;
     case PAXOS_FETCHING:

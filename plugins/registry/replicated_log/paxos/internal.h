@@ -196,6 +196,7 @@ void catchup_release(struct paxos *p);
 /* join.c */
 void join_start(struct paxos *p);
 void join_tick(struct paxos *p);
+void join_ask(struct paxos *p); /* all others for their status */
 void join_on_ask(struct paxos *p, uint64_t from, const struct paxos_message *m);
 void join_on_status(struct paxos *p, uint64_t from, const struct paxos_message *m);
 /* p->members have changed. */
@@ -214,6 +215,9 @@ void coordinator_on_rejected(struct paxos *p, const struct paxos_message *m);
 void coordinator_on_ignored(struct paxos *p,
                             uint64_t from,
                             const struct paxos_message *m);
+/* Another replica has so much. Members that are gone promise nothing: who is one now may
+ * be in there. */
+void coordinator_heard(struct paxos *p, uint64_t from, uint64_t committed);
 void coordinator_on_join(struct paxos *p, uint64_t from, const struct paxos_message *m);
 void coordinator_peer_up(struct paxos *p, uint64_t peer);
 /* The position that was committed just now has this value. */

@@ -74,6 +74,13 @@ void join_members_changed(struct paxos *p)
 
 /* ---- asking ---- */
 
+void join_ask(struct paxos *p)
+{
+    p->asked_status_ms = p->now_ms;
+    struct paxos_message m = {.type = PAXOS_MSG_STATUS_ASK, .quorum = p->quorum};
+    paxos_send_all(p, &m);
+}
+
 void join_on_ask(struct paxos *p, uint64_t from, const struct paxos_message *m)
 {
     (void)m;
@@ -102,6 +109,9 @@ void join_on_status(struct paxos *p, uint64_t from, const struct paxos_message *
     peer->quorum = m->quorum;
     peer->committed = m->committed;
     peer->set = m->members == NULL ? (struct paxos_members){0} : *m->members;
+    if (p->members.count > 0 && m->log == p->members.log) {
+        coordinator_heard(p, from, m->committed);
+    }
 }
 
 static bool is_fresh(const struct paxos *p, const struct paxos_peer *peer)
@@ -255,9 +265,7 @@ void join_tick(struct paxos *p)
         return;
     }
     if (p->asked_status_ms == 0 || p->now_ms - p->asked_status_ms >= ASK_MS) {
-        p->asked_status_ms = p->now_ms;
-        struct paxos_message m = {.type = PAXOS_MSG_STATUS_ASK, .quorum = p->quorum};
-        paxos_send_all(p, &m);
+        join_ask(p);
     }
     if (p->status == PAXOS_RECOVERING) {
         ask_to_join(p);
