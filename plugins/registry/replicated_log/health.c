@@ -97,11 +97,11 @@ void rlog_health_retract(const struct rlog_log *log)
     gauge(log, "role", 0);
 }
 
-/* An id has more digits than a number in JavaScript. */
+/* As `muster log` writes it: an id has more digits than a number in JavaScript. */
 static void write_id(struct mu_jw *w, const char *key, uint64_t id)
 {
     char text[24];
-    (void)snprintf(text, sizeof(text), "%" PRIu64, id);
+    (void)snprintf(text, sizeof(text), "%016" PRIx64, id);
     mu_jw_kv_string(w, key, text);
 }
 

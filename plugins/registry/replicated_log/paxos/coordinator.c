@@ -601,7 +601,7 @@ void coordinator_on_join(struct paxos *p, uint64_t from, const struct paxos_mess
     co->next_members = p->members;
     paxos_members_remove(&co->next_members, victim);
     (void)paxos_members_add(&co->next_members, who->id, who->address); /* one has gone */
-    paxos_log(p, MU_INFO, "a replica becomes a member: address=%s replaces=%" PRIu64,
+    paxos_log(p, MU_INFO, "a replica becomes a member: address=%s replaces=%016" PRIx64,
               who->address, victim);
     write_waiting(p);
 }
