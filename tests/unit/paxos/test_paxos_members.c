@@ -191,6 +191,30 @@ static void leader_with_an_empty_disk_takes_itself_in(void **state)
     kit_release(&k);
 }
 
+/* It has promised nothing itself that would tell it of its own ballot. */
+static void leader_that_is_no_member_uses_no_ballot_twice(void **state)
+{
+    (void)state;
+    struct kit k;
+    kit_init_voting(&k, 3, 2);
+    kit_crash(&k, 0);
+    kit_wipe(&k, 0);
+    kit_start(&k, 0);
+    kit_connect_all(&k);
+    kit_hold(&k, 0, KIT_ANY, PAXOS_MSG_JOIN);
+    kit_pass(&k, 2000);
+    assert_int_equal(kit_status(&k, 0), PAXOS_RECOVERING);
+    struct paxos_ballot last = {0};
+    for (int i = 0; i < 20; i++) {
+        kit_lead(&k, 0, 5); /* the store is recovered again, say */
+        struct paxos_ballot ballot = k.nodes[0].p->co.ballot;
+        assert_true(paxos_ballot_cmp(&ballot, &last) > 0);
+        last = ballot;
+        kit_resign(&k, 0);
+    }
+    kit_release(&k);
+}
+
 static void replaced_replica_that_comes_back_votes_no_more(void **state)
 {
     (void)state;
@@ -579,6 +603,7 @@ int main(void)
         cmocka_unit_test(wiped_disk_comes_back_as_another_replica_at_the_same_address),
         cmocka_unit_test(two_disks_of_three_are_lost_and_the_third_stays_alone),
         cmocka_unit_test(leader_with_an_empty_disk_takes_itself_in),
+        cmocka_unit_test(leader_that_is_no_member_uses_no_ballot_twice),
         cmocka_unit_test(replaced_replica_that_comes_back_votes_no_more),
         cmocka_unit_test(replaced_replica_that_is_elected_asks_the_new_members),
         cmocka_unit_test(nothing_is_settled_behind_a_members_entry),

@@ -13,7 +13,7 @@
 
 #define ROUND_WAIT_MIN_MS 50u
 #define ROUND_WAIT_MAX_MS 150u
-#define FIRST_ROUND_MAX 1000000u
+#define FIRST_ROUND_MAX (1u << 30)
 #define FETCH_WAIT_MS 2000u
 #define MEMBERS_WAIT_MS 5000u
 #define RESEND_MAX 4096u /* values in one go */
@@ -154,14 +154,19 @@ static void begin_round(struct paxos *p)
         coordinator_end(p, MU_E_INVALID, MU_E_INVALID, text);
         return;
     }
-    /* An epoch may come here twice, and this replica's own promise need not tell of it:
-     * each time has its ballots for itself. */
+    /* An epoch may come here twice, and no ballot may: a value that was sent under it the
+     * first time could be another one the second time. One who is no member has promised
+     * nothing itself; and after a restart within an epoch only chance tells them apart.
+     */
     uint32_t round = co->ballot.round;
+    if (p->last_ballot.epoch == co->epoch && p->last_ballot.round > round) {
+        round = p->last_ballot.round;
+    }
     round = round != 0 ? round : (uint32_t)paxos_random(p, 1, FIRST_ROUND_MAX);
     if (p->promised.epoch == co->epoch && p->promised.round > round) {
         round = p->promised.round;
     }
-    co->ballot = (struct paxos_ballot){co->epoch, round + 1, p->id};
+    co->ballot = p->last_ballot = (struct paxos_ballot){co->epoch, round + 1, p->id};
     co->state = PAXOS_PROMISING;
     co->promised = 0;
     co->has_begun = false;

@@ -155,6 +155,7 @@ struct paxos {
     } out;
 
     struct paxos_coordinator co;
+    struct paxos_ballot last_ballot; /* the last one that it has used, ended or not */
 };
 
 /* paxos.c */
