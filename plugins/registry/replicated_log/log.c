@@ -245,7 +245,8 @@ static void note_own_failure(struct rlog_log *log,
     note_failure(log, status, why);
 }
 
-static void step_once(struct rlog_log *log, const struct paxos_event *ev)
+/* Returns the failure of the machine; 0: none. */
+static int step_once(struct rlog_log *log, const struct paxos_event *ev)
 {
     struct paxos_effects fx = {0};
     struct paxos_view v;
@@ -258,6 +259,7 @@ static void step_once(struct rlog_log *log, const struct paxos_event *ev)
         note_own_failure(log, ev, &fx, v.failed);
     }
     paxos_effects_release(&fx);
+    return v.failed;
 }
 
 /* Nothing that is called in here calls back before it returns. */
@@ -267,14 +269,11 @@ static void step(struct rlog_log *log, struct paxos_event *ev)
         return;
     }
     ev->now_ms = log->host->now_ms(log->host);
-    step_once(log, ev);
-    struct paxos_view v;
-    paxos_view(log->machine, &v);
-    if (v.failed == 0 && log->status < 0) {
+    if (step_once(log, ev) == 0 && log->status < 0) {
         /* the journal has refused: it fails what waits for it */
         const struct paxos_event failed = {
             .type = PAXOS_EV_DURABLE, .now_ms = ev->now_ms, .status = log->status};
-        step_once(log, &failed);
+        (void)step_once(log, &failed); /* that failure is known */
     }
     arm(log, ev->now_ms);
 }

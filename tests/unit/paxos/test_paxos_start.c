@@ -273,20 +273,25 @@ static void a_master_that_is_only_known_of_counts(void **state)
 }
 
 /* Two times three masters that did not see each other have begun a log each. */
+static void two_logs(struct kit *k)
+{
+    kit_init(k, 6, 2);
+    for (int first = 0; first < 6; first += 3) {
+        kit_connect(k, first, first + 1);
+        kit_connect(k, first, first + 2);
+        kit_connect(k, first + 1, first + 2);
+    }
+    kit_pass(k, 3000);
+    for (int i = 0; i < 6; i++) {
+        assert_true(kit_votes(k, i));
+    }
+}
+
 static void two_logs_do_not_mix(void **state)
 {
     (void)state;
     struct kit k;
-    kit_init(&k, 6, 2);
-    for (int first = 0; first < 6; first += 3) {
-        kit_connect(&k, first, first + 1);
-        kit_connect(&k, first, first + 2);
-        kit_connect(&k, first + 1, first + 2);
-    }
-    kit_pass(&k, 3000);
-    for (int i = 0; i < 6; i++) {
-        assert_true(kit_votes(&k, i));
-    }
+    two_logs(&k);
     kit_connect_all(&k);
     kit_must_lead(&k, 0, 1);
     kit_append(&k, 0, "x", "1");
@@ -442,13 +447,7 @@ static void two_logs_are_noticed_before_the_map_has_come(void **state)
 {
     (void)state;
     struct kit k;
-    kit_init(&k, 6, 2);
-    for (int first = 0; first < 6; first += 3) {
-        kit_connect(&k, first, first + 1);
-        kit_connect(&k, first, first + 2);
-        kit_connect(&k, first + 1, first + 2);
-    }
-    kit_pass(&k, 3000);
+    two_logs(&k);
     kit_crash(&k, 5);
     kit_wipe(&k, 5);
     kit_start(&k, 5);
